@@ -1,0 +1,47 @@
+"""An OpenAI-compatible HTTP API in front of the Claude Code CLI."""
+
+from __future__ import annotations
+
+import atexit
+
+import flask
+
+from app import demo, logs
+from app.blueprints.chat import chat
+from app.blueprints.health import health
+from app.blueprints.models import models
+from app.claude.pool import Pool
+from app.config import Settings
+from app.models import Catalogue
+from app.web import error_responses, request_log
+from app.web.departures import Departures
+from app.web.gate import Gate
+from app.web.state import KEY, State
+
+
+def create_app(settings: Settings | None = None) -> flask.Flask:
+    """Return the WSGI application, its pool open; by default with the settings of the environment.
+
+    Call it in the process that serves: it starts threads and CLI processes. Raises ConfigError.
+    """
+    settings = settings or Settings.from_environ()
+    logs.init(settings.log_level)
+    if settings.demo:
+        settings = demo.settings_for(settings)
+    catalogue = Catalogue()
+    pool = Pool(settings, catalogue)
+    pool.open()
+    atexit.register(pool.close)
+
+    app = flask.Flask(__name__, static_folder=None)
+    app.config["MAX_CONTENT_LENGTH"] = settings.max_body
+    app.url_map.strict_slashes = False
+    app.extensions[KEY] = State(settings, catalogue, pool, Departures())
+    request_log.init_app(app)
+    Gate(settings).init_app(app)
+    error_responses.init_app(app)
+    app.register_blueprint(health)
+    for prefix in ("/v1", ""):
+        for blueprint in (chat, models):
+            app.register_blueprint(blueprint, url_prefix=prefix or None, name=f"{blueprint.name}{prefix}")
+    return app

@@ -1,0 +1,1 @@
+"""The routes: HTTP only, a few lines each."""

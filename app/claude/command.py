@@ -1,0 +1,44 @@
+"""How the CLI is started for a plain chat: its arguments and its environment."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+# Nothing of Claude Code's own: no tools, settings, MCP servers, commands or transcript on disk. The API request of a
+# one-line chat shrinks from 50 kB to 2 kB, and a chat can touch nothing on this machine.
+LEAN = (
+    "--print",
+    "--input-format=stream-json",
+    "--output-format=stream-json",
+    "--verbose",
+    "--include-partial-messages",
+    "--tools=",
+    "--setting-sources=",
+    "--strict-mcp-config",
+    "--disable-slash-commands",
+    "--no-session-persistence",
+)
+DEFAULTS = {
+    # Ten retries take minutes; our clients have retries and patience of their own.
+    "CLAUDE_CODE_MAX_RETRIES": "3",
+}
+FIXED = {
+    # Without it `@/etc/hosts` in a text makes the CLI read that file into the prompt.
+    "CLAUDE_CODE_DISABLE_ATTACHMENTS": "1",
+    "CLAUDE_AGENT_SDK_DISABLE_BUILTIN_AGENTS": "1",
+    # A child must not replace the binary under a running server.
+    "DISABLE_AUTOUPDATER": "1",
+    # Over-long is an error to the client, not a reason to summarise behind its back.
+    "DISABLE_AUTO_COMPACT": "1",
+}
+
+
+def argv(binary: Path, model: str) -> list[str]:
+    """Return the command line of a process that waits for `initialize`."""
+    return [str(binary), *LEAN, f"--model={model}"]
+
+
+def environment(allowed: Mapping[str, str]) -> dict[str, str]:
+    """Return the child's whole environment, from what the settings let through."""
+    return {**DEFAULTS, **allowed, **FIXED}

@@ -1,0 +1,91 @@
+"""Bytes into lines, and the lines we write to the CLI."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from app.conversation import Block
+from app.errors import CliFailed
+
+MAX_LINE = 64 * 2**20
+
+_encoder = msgspec.json.Encoder()
+
+
+class LineBuffer:
+    """Bytes in, whole lines out, wherever the reads cut them.
+
+    Raises CliFailed when a line grows beyond `limit` bytes.
+    """
+
+    def __init__(self, limit: int = MAX_LINE) -> None:
+        self._limit = limit
+        self._parts: list[bytes] = []
+        self._size = 0
+
+    def feed(self, data: bytes) -> list[bytes]:
+        """Return the lines that `data` completes, without their newlines; blank lines are left out."""
+        head, newline, rest = data.partition(b"\n")
+        if not newline:
+            self._keep(data)
+            return []
+        lines = [b"".join((*self._parts, head)), *rest.split(b"\n")]
+        self._parts, self._size = [], 0
+        self._keep(lines.pop())
+        return [line for line in lines if line.strip()]
+
+    def rest(self) -> list[bytes]:
+        """Return the last line if the stream ended without a newline."""
+        line = b"".join(self._parts)
+        self._parts, self._size = [], 0
+        return [line] if line.strip() else []
+
+    def _keep(self, part: bytes) -> None:
+        self._size += len(part)
+        if self._size > self._limit:
+            raise CliFailed("The claude CLI sent a line that is too long.", code="cli_protocol")
+        if part:
+            self._parts.append(part)
+
+
+def control_line(request_id: str, subtype: str, **fields: Any) -> bytes:
+    """Return the line of a control request."""
+    request = {"subtype": subtype, **fields}
+    return _line({"type": "control_request", "request_id": request_id, "request": request})
+
+
+def user_line(content: tuple[Block, ...], *, ask: bool, composed: bool) -> bytes:
+    r"""Return a user turn; without `ask` it is history, acknowledged but not answered.
+
+    Text whose last block starts with a slash would run as a command of the CLI. `composed` marks it as a client's own
+    words, which versions from 2.1.260 on leave alone; older ones need a newline in front (`composed` False).
+    """
+    blocks: list[Any] = list(content)
+    last = blocks[-1]
+    if not composed and getattr(last, "text", "").startswith("/"):
+        blocks[-1] = {"type": "text", "text": "\n" + last.text}
+    line: dict[str, Any] = {
+        "type": "user",
+        "message": {"role": "user", "content": blocks},
+        "parent_tool_use_id": None,
+    }
+    if composed:
+        line["client_composed"] = True
+    if not ask:
+        line["shouldQuery"] = False
+    return _line(line)
+
+
+def assistant_line(content: tuple[Block, ...], message_id: str) -> bytes:
+    """Return an assistant turn of the history; the CLI takes it without a word.
+
+    Up to 2.1.197 the CLI joins assistant turns of one id, a missing one included, whatever stands between them.
+    """
+    message = {"id": message_id, "role": "assistant", "content": content}
+    return _line({"type": "assistant", "message": message, "parent_tool_use_id": None})
+
+
+def _line(value: dict[str, Any]) -> bytes:
+    return _encoder.encode(value) + b"\n"

@@ -1,0 +1,78 @@
+"""Turns for conversations, at most so many at once, and the end of them all."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+from app.cancellation import Cancellation
+from app.claude.run import Run
+from app.claude.slots import Slots
+from app.claude.supply import Supply
+from app.claude.turn import Deadlines
+from app.config import Settings
+from app.conversation import Conversation
+from app.errors import ShuttingDown
+from app.models import Catalogue
+
+RESTARTING = "The server is shutting down; try again when it is back."
+
+
+class Pool:
+    """Runs conversations on CLI processes. Call `open` after any fork, and `drain` or `close` before the end."""
+
+    def __init__(self, settings: Settings, catalogue: Catalogue) -> None:
+        self.supply = Supply(settings, catalogue)
+        self.slots = Slots(settings.max_concurrency, settings.queue_limit)
+        self._settings = settings
+        self._lock = threading.Lock()
+        self._runs: set[Run] = set()
+        self.draining = False
+
+    def open(self) -> None:
+        """Get ready to serve. Raises ConfigError when the state folder cannot be used."""
+        self.supply.open()
+
+    def run(self, conversation: Conversation, cancellation: Cancellation) -> Run:
+        """Return the turn of a conversation; it starts when it is iterated. `cancellation` ends it from outside.
+
+        Raises QueueFull or ShuttingDown. Close the run when done.
+        """
+        if self.draining:
+            raise ShuttingDown(RESTARTING)
+        deadlines = Deadlines(self._settings.timeout, self._settings.idle_timeout)
+        run = Run(
+            conversation,
+            ticket=self.slots.enter(),
+            deadlines=deadlines,
+            cancellation=cancellation,
+            supply=self.supply,
+            finished=self._finished,
+        )
+        with self._lock:
+            self._runs.add(run)
+        return run
+
+    def drain(self, seconds: float) -> None:
+        """Take no more requests, give the running turns `seconds` to end, then end them with ShuttingDown."""
+        self.draining = True
+        self.supply.spares.close()
+        deadline = time.monotonic() + seconds
+        while self._runs and time.monotonic() < deadline:
+            time.sleep(0.05)
+        self.close()
+
+    def close(self) -> None:
+        """End every turn and every process; idempotent and bounded."""
+        self.draining = True
+        self.supply.spares.close()
+        with self._lock:
+            runs = list(self._runs)
+        for run in runs:
+            run.cancellation.cancel(ShuttingDown(RESTARTING))
+        self.supply.close()
+
+    def _finished(self, run: Run) -> None:
+        with self._lock:
+            self._runs.discard(run)
+        self.supply.spares.refill()

@@ -1,0 +1,178 @@
+"""One `claude` process: its pipes, its lines and its end."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import signal
+import socket
+import subprocess
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from app.claude.lines import LineBuffer
+from app.errors import CliFailed
+
+READ_SIZE = 64 * 2**10
+PIPE_BUFFER = 2**20
+STDERR_TAIL = 8 * 2**10
+# How long each step of ending a process may take, in seconds. An idle CLI leaves 0.1 s after its input ends, once 1.6 s
+# were seen; at SIGTERM it leaves at once, and a client that left expects its turn to be over within a second.
+EOF_PATIENCE = 2.0
+TERM_PATIENCE = 0.7
+KILL_PATIENCE = 2.0
+
+
+class Process:
+    """A running CLI with line-wise input and output.
+
+    Its three standard streams are socket pairs, as Node gives its children: a socket has cooperative reads and
+    writes with time-outs under gevent and under threads alike, and may be closed while somebody reads it.
+    The process leads a group of its own, so that whatever it starts ends with it.
+
+    Raises CliFailed when the system cannot start it.
+    """
+
+    def __init__(self, argv: Sequence[str], env: Mapping[str, str], cwd: Path) -> None:
+        self.started = time.monotonic()
+        self._lines = LineBuffer()
+        self._stderr_tail = b""
+        self._closing = threading.Lock()
+        self._closed = False
+        pairs = [_socket_pair() for _ in range(3)]
+        self._stdin, self._stdout, self._stderr = (ours for ours, _ in pairs)
+        theirs = [child for _, child in pairs]
+        try:
+            self._popen = subprocess.Popen(
+                argv,
+                stdin=theirs[0].fileno(),
+                stdout=theirs[1].fileno(),
+                stderr=theirs[2].fileno(),
+                env=env,
+                cwd=cwd,
+                start_new_session=True,
+            )
+        except OSError as error:
+            for ours, _ in pairs:
+                ours.close()
+            code = "cli_missing" if isinstance(error, FileNotFoundError | PermissionError) else "cli_exited"
+            raise CliFailed(f"The claude CLI could not be started: {error.strerror}.", code=code) from error
+        finally:
+            for child in theirs:
+                child.close()
+        self.pid = self._popen.pid
+        self._stderr_reader = threading.Thread(target=self._drain_stderr, daemon=True)
+        self._stderr_reader.start()
+
+    @property
+    def alive(self) -> bool:
+        """Whether the process has not ended yet."""
+        return self._popen.poll() is None
+
+    @property
+    def exit_code(self) -> int | None:
+        """The exit status, negative for a signal, or None while it runs."""
+        return self._popen.poll()
+
+    @property
+    def stderr_tail(self) -> str:
+        """The last 8 kB of its error output, for the log only: it may hold anything."""
+        return self._stderr_tail.decode(errors="replace").strip()
+
+    def write(self, data: bytes, timeout: float) -> None:
+        """Write all of `data`, waiting at most `timeout` seconds for the CLI to take it.
+
+        Raises CliFailed when the process is gone or does not read.
+        """
+        self._stdin.settimeout(timeout)
+        try:
+            self._stdin.sendall(data)
+        except OSError as error:
+            raise self._ended() from error
+
+    def read(self, timeout: float) -> list[bytes]:
+        """Return the whole lines of one read; none if `timeout` seconds pass or no line is complete.
+
+        Raises CliFailed at the end of the output.
+        """
+        self._stdout.settimeout(timeout)
+        try:
+            data = self._stdout.recv(READ_SIZE)
+        except TimeoutError:
+            return []
+        except OSError:
+            data = b""
+        if data:
+            return self._lines.feed(data)
+        if last := self._lines.rest():
+            return last
+        raise self._ended()
+
+    def readable(self, timeout: float) -> bool:
+        """Return whether a read would not wait, waiting at most `timeout` seconds for that, and reading nothing."""
+        try:
+            return bool(select.select([self._stdout], [], [], timeout)[0])
+        except (OSError, ValueError):
+            return True  # closed: a read will tell
+
+    def close(self, *, at_once: bool) -> None:
+        """End the process and its group and free its pipes; idempotent, and over within the sum of the patiences.
+
+        An idle process leaves by itself when its input ends. `at_once` skips that wait: a busy one would finish its
+        turn, and spend, first.
+        """
+        with self._closing:
+            if self._closed:
+                return
+            with contextlib.suppress(OSError):
+                self._stdin.shutdown(socket.SHUT_RDWR)
+            if at_once or not self._gone_within(EOF_PATIENCE):
+                self._signal(signal.SIGTERM)
+                self._gone_within(TERM_PATIENCE)
+            # Also when the leader is gone: a tool it started may have outlived it.
+            self._signal(signal.SIGKILL)
+            self._gone_within(KILL_PATIENCE)
+            self._closed = True
+            for stream in (self._stdout, self._stderr):
+                with contextlib.suppress(OSError):
+                    stream.shutdown(socket.SHUT_RDWR)
+            self._stderr_reader.join(KILL_PATIENCE)
+            for stream in (self._stdin, self._stdout, self._stderr):
+                stream.close()
+
+    def _ended(self) -> CliFailed:
+        return CliFailed("The claude CLI ended before it finished its answer.", code="cli_exited")
+
+    def _gone_within(self, seconds: float) -> bool:
+        try:
+            self._popen.wait(seconds)
+        except subprocess.TimeoutExpired:
+            return False
+        return True
+
+    def _signal(self, number: int) -> None:
+        if self._closed:
+            return  # the number may belong to a stranger by now
+        # A group of zombies gives EPERM on macOS.
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.pid, number)
+
+    def _drain_stderr(self) -> None:
+        with contextlib.suppress(OSError):
+            while data := self._stderr.recv(READ_SIZE):
+                self._stderr_tail = (self._stderr_tail + data)[-STDERR_TAIL:]
+
+
+def _socket_pair() -> tuple[socket.socket, socket.socket]:
+    """Return our end and the child's."""
+    ours, child = socket.socketpair()
+    for end in (ours, child):
+        for option in (socket.SO_SNDBUF, socket.SO_RCVBUF):
+            with contextlib.suppress(OSError):
+                end.setsockopt(socket.SOL_SOCKET, option, PIPE_BUFFER)
+    # gevent makes every socket non-blocking; the child expects ordinary standard streams.
+    os.set_blocking(child.fileno(), True)
+    return ours, child

@@ -1,0 +1,175 @@
+"""The lines the CLI prints, typed.
+
+It prints one JSON object a line and reads the same. Their types are those of the Agent SDK's control protocol
+(https://github.com/anthropics/claude-agent-sdk-python), checked against the binary from 2.1.120 to 2.1.330.
+Fields that we do not use are not declared, and what is declared may be absent: newer versions add, older ones lack.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from app.errors import CliFailed
+from app.models import CliModel
+
+
+class Delta(msgspec.Struct):
+    """The changing part of a `content_block_delta` or `message_delta`; texts stay encoded."""
+
+    type: str = ""
+    text: msgspec.Raw = msgspec.Raw()
+    thinking: msgspec.Raw = msgspec.Raw()
+    stop_reason: str | None = None
+
+
+class ContentBlock(msgspec.Struct):
+    """A block of an answer, as far as plain text needs it."""
+
+    type: str = ""
+    text: str | None = None
+
+
+class OutputDetails(msgspec.Struct):
+    """How many of the output tokens were thinking."""
+
+    thinking_tokens: int | None = None
+
+
+class UsageLine(msgspec.Struct):
+    """Token counts of a message or of a whole turn."""
+
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    cache_read_input_tokens: int | None = None
+    cache_creation_input_tokens: int | None = None
+    output_tokens_details: OutputDetails | None = None
+
+
+class Message(msgspec.Struct):
+    """An assistant message: the opening of a streamed one, or a finished block."""
+
+    id: str | None = None
+    model: str | None = None
+    content: list[ContentBlock] | None = None
+
+
+class ApiEvent(msgspec.Struct):
+    """One of the Messages API's stream events, all kinds in one shape because unknown kinds must pass."""
+
+    type: str
+    index: int = 0
+    delta: Delta | None = None
+    content_block: ContentBlock | None = None
+    message: Message | None = None
+
+
+class StreamEvent(msgspec.Struct, tag="stream_event"):
+    """The API's event, passed on; `parent_tool_use_id` is set for a sub-agent's."""
+
+    event: ApiEvent
+    parent_tool_use_id: str | None = None
+
+
+class Assistant(msgspec.Struct, tag="assistant"):
+    """A finished block of the answer; `error` marks the CLI's own words about a failure."""
+
+    message: Message
+    parent_tool_use_id: str | None = None
+    error: str | None = None
+
+
+class System(msgspec.Struct, tag="system"):
+    """The CLI's state: `init`, `status`, `api_retry` and more."""
+
+    subtype: str = ""
+    attempt: int | None = None
+    error: str | None = None
+    error_status: int | None = None
+
+
+class RateLimitInfo(msgspec.Struct, rename="camel"):
+    """The plan's window; `resets_at` is in unix seconds."""
+
+    status: str = ""
+    resets_at: float | None = None
+    rate_limit_type: str | None = None
+
+
+class RateLimitEvent(msgspec.Struct, tag="rate_limit_event"):
+    """What the API said about the plan's use; only `rejected` is a failure."""
+
+    rate_limit_info: RateLimitInfo
+
+
+class ModelUsage(msgspec.Struct, rename="camel"):
+    """What the CLI knows of a model it used."""
+
+    context_window: int | None = None
+
+
+class Result(msgspec.Struct, tag="result", rename={"model_usage": "modelUsage"}):
+    """The end of a turn, or the acknowledgement of a history line; `is_error` decides, not `subtype`."""
+
+    subtype: str = ""
+    is_error: bool = False
+    num_turns: int = 0
+    result: str | None = None
+    errors: list[str] | None = None
+    stop_reason: str | None = None
+    api_error_status: int | None = None
+    usage: UsageLine | None = None
+    model_usage: dict[str, ModelUsage] | None = None
+
+
+class ControlPayload(msgspec.Struct):
+    """What an answer to a control request carries, as far as we use it."""
+
+    models: list[CliModel] | None = None
+
+
+class ControlReply(msgspec.Struct):
+    """Success or error of one control request."""
+
+    subtype: str = ""
+    request_id: str = ""
+    error: str | None = None
+    response: ControlPayload | None = None
+
+
+class ControlResponse(msgspec.Struct, tag="control_response"):
+    """The answer to one of our control requests."""
+
+    response: ControlReply
+
+
+Line = StreamEvent | Assistant | System | RateLimitEvent | Result | ControlResponse
+KNOWN = frozenset({"stream_event", "assistant", "system", "rate_limit_event", "result", "control_response"})
+
+_decoder: msgspec.json.Decoder[Line] = msgspec.json.Decoder(Line)
+
+
+class _Header(msgspec.Struct):
+    type: str
+
+
+_header_decoder = msgspec.json.Decoder(_Header)
+
+
+def decode(line: bytes) -> Line | None:
+    """Return the typed line, or None for a type this version does not know.
+
+    Raises CliFailed when the line is not JSON, or is a known type out of shape: going on would lose part of an answer.
+    """
+    try:
+        return _decoder.decode(line)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        try:
+            kind = _header_decoder.decode(line).type
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            kind = None
+        if kind is not None and kind not in KNOWN:
+            return None
+        raise CliFailed(
+            "The claude CLI sent a line that is not its protocol; run `claude update`, or see the log.",
+            code="cli_protocol",
+        ) from error

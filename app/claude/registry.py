@@ -1,0 +1,140 @@
+"""Every live CLI process of this worker, and a record on disk of each for the next worker to sweep.
+
+An open stdin ends an idle CLI when its worker dies by SIGKILL; a busy one finishes its turn first. The sweep ends
+those at the next start.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import signal
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import msgspec
+import psutil
+
+from app.claude.process import Process
+
+log = logging.getLogger(__name__)
+
+SWEEP_PATIENCE = 2.0
+# psutil derives a start time from the boot time, which may shift a little with the clock.
+SAME_START = 2.0
+
+
+class _Record(msgspec.Struct):
+    pid: int
+    started: float
+    owner: int
+    owner_started: float
+
+
+class Registry:
+    """The live processes; `folder` holds a small file for each."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._lock = threading.Lock()
+        self._live: dict[int, Process] = {}
+        self._closers: set[threading.Thread] = set()
+        self._closed = False
+
+    def __len__(self) -> int:
+        """Return how many processes have not been closed yet."""
+        return len(self._live)
+
+    def start(self, argv: Sequence[str], env: Mapping[str, str], cwd: Path) -> Process:
+        """Start a process that `close` will not forget. Raises CliFailed."""
+        process = Process(argv, env, cwd)
+        with self._lock:
+            self._live[process.pid] = process
+        self._record(process.pid)
+        if self._closed:
+            self._end(process, at_once=True)
+        return process
+
+    def dispose(self, process: Process, *, at_once: bool) -> None:
+        """End a process in the background; nobody has to wait for it."""
+        closer = threading.Thread(target=self._end, args=(process,), kwargs={"at_once": at_once}, daemon=True)
+        with self._lock:
+            self._closers.add(closer)
+        closer.start()
+
+    def close(self) -> None:
+        """End every process and wait until they are gone; idempotent and bounded."""
+        self._closed = True
+        with self._lock:
+            live = list(self._live.values())
+        for process in live:
+            self.dispose(process, at_once=True)
+        with self._lock:
+            closers = list(self._closers)
+        for closer in closers:
+            closer.join()
+
+    def sweep(self) -> int:
+        """End the processes of workers that died without closing them; return how many."""
+        swept = 0
+        for path in self._files():
+            try:
+                record = msgspec.json.decode(path.read_bytes(), type=_Record)
+            except (OSError, msgspec.DecodeError):
+                record = None
+            if record is not None and _running(record.owner, record.owner_started):
+                continue
+            if record is not None and _running(record.pid, record.started):
+                _kill_group(record.pid)
+                swept += 1
+            with contextlib.suppress(OSError):
+                path.unlink()
+        if swept:
+            log.warning("swept orphans=%d", swept)
+        return swept
+
+    def _end(self, process: Process, *, at_once: bool) -> None:
+        try:
+            process.close(at_once=at_once)
+        finally:
+            with self._lock:
+                self._live.pop(process.pid, None)
+                self._closers.discard(threading.current_thread())
+            with contextlib.suppress(OSError):
+                (self._folder / str(process.pid)).unlink()
+
+    def _record(self, pid: int) -> None:
+        try:
+            owner = psutil.Process()
+            record = _Record(pid, psutil.Process(pid).create_time(), owner.pid, owner.create_time())
+            (self._folder / str(pid)).write_bytes(msgspec.json.encode(record))
+        except (OSError, psutil.Error) as error:
+            # A full disk must not stop a chat: the record is the second net.
+            log.warning("not recorded pid=%d error=%s", pid, error)
+
+    def _files(self) -> list[Path]:
+        try:
+            return sorted(self._folder.iterdir())
+        except OSError:
+            return []
+
+
+def _running(pid: int, started: float) -> bool:
+    try:
+        process = psutil.Process(pid)
+        same = abs(process.create_time() - started) < SAME_START
+        return bool(same and process.status() != psutil.STATUS_ZOMBIE)
+    except psutil.Error:
+        return False
+
+
+def _kill_group(pid: int) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(pid, signal.SIGTERM)
+        deadline = time.monotonic() + SWEEP_PATIENCE
+        while psutil.pid_exists(pid) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        os.killpg(pid, signal.SIGKILL)

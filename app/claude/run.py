@@ -1,0 +1,155 @@
+"""One request's turn, from the queue to the end of its process."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Generator, Iterator
+from typing import Literal
+
+from app.cancellation import Cancellation
+from app.claude.process import Process
+from app.claude.slots import Ticket
+from app.claude.spares import Spare
+from app.claude.supply import Supply
+from app.claude.turn import TICK, Deadlines, TurnRun
+from app.conversation import Conversation
+from app.errors import CliFailed, NotLoggedIn, ProxyError
+from app.events import Event, TextDelta, ThinkingDelta, TurnEnd, TurnStart, Usage
+
+log = logging.getLogger(__name__)
+
+Served = Literal["spare", "cold"]
+
+
+class Run:
+    """Batches of events, once, and what became of the turn.
+
+    `served` and `model` are known from the first event on, `first_token_ms` from the first piece of text or thinking,
+    `usage` and `stop_reason` at the end, `error_code` after a failure.
+    Call `close` when nobody iterates any longer; it ends a turn that is still going.
+    """
+
+    def __init__(
+        self,
+        conversation: Conversation,
+        *,
+        ticket: Ticket,
+        deadlines: Deadlines,
+        cancellation: Cancellation,
+        supply: Supply,
+        finished: Callable[[Run], None],
+    ) -> None:
+        self.cancellation = cancellation
+        self.served: Served | None = None
+        self.model: str | None = None
+        self.usage = Usage()
+        self.stop_reason: str | None = None
+        self.error_code: str | None = None
+        self.first_token_ms: int | None = None
+        self._began = time.monotonic()
+        self._conversation = conversation
+        self._ticket = ticket
+        self._deadlines = deadlines
+        self._supply = supply
+        self._finished = finished
+        self._process: Process | None = None
+        self._released = False
+        self._batches = self._generate()
+
+    def __iter__(self) -> Iterator[list[Event]]:
+        """Return the one iterator over batches; it raises ProxyError when the turn fails."""
+        return self._batches
+
+    @property
+    def elapsed_ms(self) -> int:
+        """Milliseconds since the request for this turn."""
+        return int((time.monotonic() - self._began) * 1000)
+
+    def close(self) -> None:
+        """End the turn if it is still going, and give back slot and process; idempotent."""
+        self._batches.close()
+        self._release()
+
+    def _generate(self) -> Generator[list[Event]]:
+        try:
+            yield from self._queue()
+            yield from self._attempts()
+        except ProxyError as error:
+            # A cancelled turn ends as a killed process; the reason is the truth.
+            error = self.cancellation.reason or error
+            self.error_code = error.code
+            if isinstance(error, NotLoggedIn):
+                self._supply.login.failed()
+            raise error from None
+        finally:
+            self._release()
+
+    def _queue(self) -> Iterator[list[Event]]:
+        self.cancellation.on_cancel(self._ticket.leave)
+        while not self._ticket.wait(TICK):
+            self.cancellation.check()
+            self._deadlines.touch()
+            self._deadlines.check()
+            yield []
+        self.cancellation.check()
+
+    def _attempts(self) -> Iterator[list[Event]]:
+        spare = self._supply.take()
+        self.served = "spare" if spare.ready else "cold"
+        turn = self._turn(spare)
+        try:
+            yield from self._observe(turn)
+        except CliFailed as error:
+            if not spare.ready or turn.opened or self.cancellation.reason is not None:
+                raise
+            # It died while it waited; the client need not know.
+            log.warning("spare was dead pid=%d error=%s", spare.process.pid, error.code)
+            self._supply.dispose(spare.process, at_once=True)
+        else:
+            return
+        self.served = "cold"
+        yield from self._observe(self._turn(self._supply.start()))
+
+    def _turn(self, spare: Spare) -> TurnRun:
+        process = self._process = spare.process
+        self.cancellation.on_cancel(lambda: self._supply.dispose(process, at_once=True))
+        self._deadlines.touch()
+        return TurnRun(process, self._conversation, self._deadlines, composed=spare.binary.composed)
+
+    def _observe(self, turn: TurnRun) -> Iterator[list[Event]]:
+        for batch in turn.batches():
+            self.cancellation.check()
+            for event in batch:
+                if isinstance(event, TurnStart):
+                    self._answered(event, turn)
+                elif isinstance(event, TurnEnd):
+                    self.usage, self.stop_reason = event.usage, event.stop_reason
+                elif self.first_token_ms is None and isinstance(event, TextDelta | ThinkingDelta):
+                    self.first_token_ms = self.elapsed_ms
+            yield batch
+        if turn.skipped:
+            log.debug("skipped lines of unknown type n=%d", turn.skipped)
+
+    def _answered(self, event: TurnStart, turn: TurnRun) -> None:
+        self.model = event.model
+        self._supply.login.verified()
+        self._supply.catalogue.update(turn.models)
+        # Not earlier: a starting CLI takes half a second of a core, which the first token of this turn needs.
+        self._supply.spares.refill()
+
+    def _release(self) -> None:
+        if self._released:
+            return
+        self._released = True
+        self.cancellation.on_cancel(None)
+        if self._process is not None:
+            ended = self.stop_reason is not None
+            if not ended and self.cancellation.reason is None:
+                process = self._process
+                log.warning(
+                    "turn cut short pid=%d exit=%s stderr=%r", process.pid, process.exit_code, process.stderr_tail
+                )
+            self._supply.dispose(self._process, at_once=not ended)
+        self._ticket.leave()
+        self._finished(self)

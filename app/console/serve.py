@@ -1,0 +1,85 @@
+"""claude-max-api serve: check what can be checked, say it in a sentence, and become gunicorn."""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+import sys
+from pathlib import Path
+from typing import NoReturn
+
+import click
+
+import app
+from app.claude import login
+from app.claude.binary import Locator
+from app.claude.supply import private_folder
+from app.config import Settings
+from app.errors import CliFailed, ConfigError
+
+
+@click.command()
+@click.argument("port", type=click.IntRange(1, 65535), required=False)
+@click.option("--demo", is_flag=True, help="Answer with canned text: no login, no network, the real CLI.")
+def serve(port: int | None, *, demo: bool) -> None:
+    """Serve the API on 127.0.0.1, by default on port 3456."""
+    environ = dict(os.environ)
+    if port is not None:
+        environ["PORT"] = str(port)
+    if demo:
+        environ["CLAUDE_PROXY_DEMO"] = "1"
+    try:
+        settings = Settings.from_environ(environ)
+        private_folder(settings.state_dir)
+        _check_port(settings)
+        binary = Locator(settings).current()
+        click.echo(f"claude {binary.version_text} at {binary.path}, {_login_sentence(settings, binary.path)}")
+    except (ConfigError, CliFailed) as error:
+        raise click.ClickException(str(error)) from None
+    url = f"http://{'[' + settings.host + ']' if ':' in settings.host else settings.host}:{settings.port}"
+    click.echo(f"Serving {url}/v1 - point any OpenAI client there; any API key will do. Try:")
+    click.echo(
+        f"  curl -N {url}/v1/chat/completions -H 'Content-Type: application/json' "
+        """-d '{"model": "claude-sonnet-4", "stream": true, "messages": [{"role": "user", "content": "Hello!"}]}'"""
+    )
+    _become_gunicorn(settings, environ)
+
+
+def _login_sentence(settings: Settings, binary: Path) -> str:
+    if settings.demo:
+        return "demo: no login needed, answers are canned"
+    try:
+        logged_in, _ = login.ask(binary, settings.cli_environ)
+    except CliFailed as error:
+        return f"login unknown: {error}"
+    # It serves all the same: a later login needs no restart.
+    return "logged in" if logged_in else "NOT logged in: run `claude auth login`; requests get 401 until then"
+
+
+def _check_port(settings: Settings) -> None:
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((settings.host, settings.port))
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE:
+                raise ConfigError(
+                    f"port {settings.port} is taken, perhaps by a server already running; "
+                    f"stop that one, or run `claude-max-api serve {settings.port + 1}`"
+                ) from None
+            raise ConfigError(f"cannot listen on {settings.host}:{settings.port}: {error.strerror}") from None
+
+
+def _become_gunicorn(settings: Settings, environ: dict[str, str]) -> NoReturn:
+    package = Path(app.__file__).parent
+    # Paths were given from here, and gunicorn runs from the folder of this package (with -P, no other): the caller's
+    # folder may hold an `app` or a `wsgi.py` of its own.
+    environ["CLAUDE_PROXY_STATE_DIR"] = str(settings.state_dir)
+    if settings.claude_bin is not None:
+        environ["CLAUDE_BIN"] = str(settings.claude_bin)
+    sys.stdout.flush()
+    config = str(package / "gunicorn_config.py")
+    argv = [sys.executable, "-P", "-m", "gunicorn", "--chdir", str(package.parent), "-c", config, "wsgi:app"]
+    os.execve(sys.executable, argv, environ)

@@ -1,0 +1,26 @@
+"""The demo: the real CLI, without a login or network, against canned answers on loopback."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from app.config import Settings
+from app.standin import StandIn, demo_reply
+
+# Not a credential: the CLI asks for a token before it asks the stand-in, which takes any.
+TOKEN = "sk-ant-oat01-dummy"  # noqa: S105
+
+
+def settings_for(settings: Settings) -> Settings:
+    """Start a stand-in API in this process and return settings whose CLI sees it and nothing of the user's."""
+    standin = StandIn(reply=demo_reply, record=False)
+    standin.start()
+    state_dir = settings.state_dir / "demo"
+    environ = {
+        "PATH": settings.cli_environ.get("PATH", ""),
+        "HOME": str(state_dir / "home"),
+        "ANTHROPIC_BASE_URL": standin.url,
+        "CLAUDE_CODE_OAUTH_TOKEN": TOKEN,
+        "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
+    }
+    return dataclasses.replace(settings, state_dir=state_dir, cli_environ=environ)

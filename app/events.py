@@ -1,0 +1,71 @@
+"""What a turn gives while it runs: the vocabulary between `claude` and the dialects.
+
+A turn yields its events in batches: all that one read of the CLI's output brought, so that a dialect can answer with
+one write. An empty batch means that a tick passed in silence.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class TurnStart(msgspec.Struct, frozen=True):
+    """The model began to answer; `model` is the id the API reports."""
+
+    model: str
+
+
+class TextDelta(msgspec.Struct, frozen=True):
+    """A piece of the answer's text as the JSON string the CLI wrote, quotes included.
+
+    It stays encoded because most pieces go out as JSON again: a dialect splices `json` into its chunk.
+    """
+
+    json: bytes
+
+    @property
+    def text(self) -> str:
+        """Return the decoded text."""
+        return msgspec.json.decode(self.json, type=str)
+
+
+class ThinkingDelta(msgspec.Struct, frozen=True):
+    """A piece of the model's thinking, encoded like `TextDelta`."""
+
+    json: bytes
+
+
+class Retrying(msgspec.Struct, frozen=True):
+    """The CLI is about to ask the API again after a failure; nothing has been answered yet."""
+
+    attempt: int
+    error: str
+
+
+class Restart(msgspec.Struct, frozen=True):
+    """The API's answer broke off and the CLI asks anew: of the text deltas so far only the first `keep` count."""
+
+    keep: int
+
+
+class Usage(msgspec.Struct, frozen=True):
+    """Tokens counted by the API over every round of one turn.
+
+    The four input counts are disjoint, as in the Messages API: `input_tokens` excludes what the cache read or wrote.
+    """
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cache_read_tokens: int = 0
+    cache_write_tokens: int = 0
+    reasoning_tokens: int = 0
+
+
+class TurnEnd(msgspec.Struct, frozen=True):
+    """The turn is over; `stop_reason` is the Messages API's (`end_turn`, `max_tokens`, `refusal`, ...)."""
+
+    stop_reason: str
+    usage: Usage
+
+
+Event = TurnStart | TextDelta | ThinkingDelta | Retrying | Restart | TurnEnd

@@ -1,0 +1,53 @@
+"""Every failure leaves as JSON in OpenAI's shape, whatever the status."""
+
+from __future__ import annotations
+
+import logging
+from http import HTTPStatus
+
+import flask
+import msgspec
+import werkzeug.exceptions
+
+from app.errors import BadRequest, BodyTooLarge, MethodNotAllowed, NotFound, ProxyError, UnsupportedMediaType
+
+log = logging.getLogger(__name__)
+
+
+def init_app(app: flask.Flask) -> None:
+    """Turn the project's errors, Werkzeug's and unforeseen ones into responses."""
+    app.register_error_handler(ProxyError, respond)
+    app.register_error_handler(werkzeug.exceptions.HTTPException, _of_http)
+    app.register_error_handler(Exception, _of_unforeseen)
+
+
+def respond(error: ProxyError) -> flask.Response:
+    """Return the response of an error."""
+    response = flask.Response(msgspec.json.encode(error.body()), error.status, error.headers())
+    response.mimetype = "application/json"
+    flask.g.error_code = error.code or error.type
+    return response
+
+
+def _of_http(error: werkzeug.exceptions.HTTPException) -> flask.Response:
+    method, path = flask.request.method, flask.request.path
+    if isinstance(error, werkzeug.exceptions.NotFound):
+        return respond(NotFound(f"{method} {path} does not exist here; the API is under /v1."))
+    if isinstance(error, werkzeug.exceptions.MethodNotAllowed):
+        response = respond(MethodNotAllowed(f"{method} is not allowed for {path}."))
+        response.headers["Allow"] = ", ".join(sorted(error.valid_methods or ()))
+        return response
+    if isinstance(error, werkzeug.exceptions.RequestEntityTooLarge):
+        return respond(BodyTooLarge("The request body is larger than CLAUDE_PROXY_MAX_BODY allows."))
+    if isinstance(error, werkzeug.exceptions.UnsupportedMediaType):
+        return respond(UnsupportedMediaType("The request body must be JSON."))
+    if error.code is not None and error.code < HTTPStatus.INTERNAL_SERVER_ERROR:
+        plain = BadRequest(error.description or error.name)
+        plain.status = error.code
+        return respond(plain)
+    return _of_unforeseen(error)
+
+
+def _of_unforeseen(error: Exception) -> flask.Response:
+    log.error("request failed", exc_info=error)
+    return respond(ProxyError("The server failed; its log has the reason."))

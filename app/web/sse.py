@@ -1,0 +1,79 @@
+"""Server-sent events: when the headers go, when a heartbeat goes, and how an error ends a stream."""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import time
+from collections.abc import Iterator
+from typing import Protocol
+
+from app.errors import ProxyError
+from app.events import Event, Retrying
+
+log = logging.getLogger(__name__)
+
+HEADERS = {
+    "Content-Type": "text/event-stream; charset=utf-8",
+    "Cache-Control": "no-cache, no-transform",
+    "X-Accel-Buffering": "no",
+}
+# How long the status line is held back for the turn's first event, in seconds, so that a failure keeps its status;
+# longer while the CLI says that it is asking the API again.
+GRACE = 2.0
+RETRY_GRACE = 10.0
+
+
+class StreamDialect(Protocol):
+    """What a dialect's stream offers."""
+
+    def opening(self) -> bytes:
+        """Return what goes out first."""
+
+    def feed(self, batch: list[Event]) -> bytes:
+        """Return what a batch adds."""
+
+    def heartbeat(self) -> bytes:
+        """Return a sign of life."""
+
+    def error(self, error: ProxyError) -> bytes:
+        """Return the error that ends the stream."""
+
+
+def hold(batches: Iterator[list[Event]]) -> Iterator[list[Event]]:
+    """Wait for the first event or the grace's end, then return all batches, the early ones included.
+
+    Raises what the turn raises in that time; the request still gets its own status.
+    """
+    began = time.monotonic()
+    grace = GRACE
+    early: list[list[Event]] = []
+    for batch in batches:
+        early.append(batch)
+        if any(not isinstance(event, Retrying) for event in batch):
+            break
+        if batch:
+            grace = RETRY_GRACE
+        if time.monotonic() - began >= grace:
+            break
+    return itertools.chain(early, batches)
+
+
+def body(batches: Iterator[list[Event]], dialect: StreamDialect, heartbeat: float) -> Iterator[bytes]:
+    """Yield the stream's bytes, one write a batch, with a heartbeat after `heartbeat` seconds without any."""
+    yield dialect.opening()
+    last = time.monotonic()
+    try:
+        for batch in batches:
+            data = dialect.feed(batch) if batch else b""
+            now = time.monotonic()
+            if not data and now - last >= heartbeat:
+                data = dialect.heartbeat()
+            if data:
+                last = now
+                yield data
+    except ProxyError as error:
+        yield dialect.error(error)
+    except Exception:
+        log.exception("stream failed")
+        yield dialect.error(ProxyError("The server failed; its log has the reason."))

@@ -1,0 +1,30 @@
+"""The application's parts, where a request finds them."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import cast
+
+import flask
+
+from app.claude.pool import Pool
+from app.config import Settings
+from app.models import Catalogue
+from app.web.departures import Departures
+
+KEY = "claude-max-api-proxy"
+
+
+@dataclasses.dataclass(frozen=True)
+class State:
+    """One per application."""
+
+    settings: Settings
+    catalogue: Catalogue
+    pool: Pool
+    departures: Departures
+
+
+def state(app: flask.Flask | None = None) -> State:
+    """Return the parts of `app`, by default those of the application that serves the current request."""
+    return cast("State", (app or flask.current_app).extensions[KEY])

@@ -1,0 +1,93 @@
+"""A conversation in, an HTTP response out: streamed or whole, for every dialect alike."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from collections.abc import Callable, Iterable
+
+import flask
+
+from app.cancellation import Cancellation
+from app.claude.run import Run
+from app.conversation import Conversation
+from app.errors import ClientGone
+from app.events import Event
+from app.web import sse
+from app.web.request_log import shown
+from app.web.state import state
+
+log = logging.getLogger("app.request")
+
+
+def streamed(conversation: Conversation, dialect: sse.StreamDialect, ignored: Iterable[str]) -> flask.Response:
+    """Return a response that streams the turn.
+
+    Raises ProxyError when the turn fails before its first event; later failures end the stream in-band.
+    """
+    scope = contextlib.ExitStack()
+    try:
+        run = _begin(conversation, scope)
+        batches = sse.hold(iter(run))
+    except BaseException:
+        scope.close()
+        raise
+    body = sse.body(batches, dialect, state().settings.heartbeat)
+    response = flask.Response(body, headers=sse.HEADERS)
+    # Also called when the body was never iterated, which a `finally` in a generator is not.
+    response.call_on_close(scope.close)
+    scope.callback(_log_end, run, flask.request.path, flask.g.request_id)
+    return _marked(response, run, ignored)
+
+
+def whole(
+    conversation: Conversation, render: Callable[[Iterable[list[Event]]], bytes], ignored: Iterable[str]
+) -> flask.Response:
+    """Return the finished turn as `render` writes it, in JSON. Raises ProxyError when it fails."""
+    with contextlib.ExitStack() as scope:
+        run = _begin(conversation, scope)
+        try:
+            body = render(run)
+        finally:
+            flask.g.facts.update(_facts(run))
+    return _marked(flask.Response(body, mimetype="application/json"), run, ignored)
+
+
+def _begin(conversation: Conversation, scope: contextlib.ExitStack) -> Run:
+    """Return a run that ends with `scope` or with its client."""
+    parts = state()
+    cancellation = Cancellation()
+    run = parts.pool.run(conversation, cancellation)
+    scope.callback(run.close)
+
+    def gone() -> None:
+        cancellation.cancel(ClientGone("The client left."))
+
+    scope.enter_context(parts.departures.watch(flask.request.environ, gone, parts.settings.idle_timeout))
+    return run
+
+
+def _marked(response: flask.Response, run: Run, ignored: Iterable[str]) -> flask.Response:
+    if run.served is not None:
+        response.headers["x-proxy-served"] = run.served
+    if names := ", ".join(ignored):
+        response.headers["x-proxy-ignored"] = names
+    return response
+
+
+def _facts(run: Run) -> dict[str, object]:
+    ended = run.stop_reason is not None
+    return {
+        "served": run.served,
+        "model": run.model,
+        "stop": run.stop_reason,
+        "input": run.usage.input_tokens + run.usage.cache_read_tokens + run.usage.cache_write_tokens if ended else None,
+        "output": run.usage.output_tokens if ended else None,
+        "ttft_ms": run.first_token_ms,
+        "cancelled": run.cancellation.reason.code if run.cancellation.reason is not None else None,
+    }
+
+
+def _log_end(run: Run, path: str, request_id: str) -> None:
+    facts = {"ms": run.elapsed_ms, **_facts(run)}
+    log.info("stream end %s error=%s%s id=%s", path, run.error_code, shown(facts), request_id)

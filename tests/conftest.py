@@ -1,0 +1,111 @@
+"""Fixtures for all tests; the environment is emptied before anything else is imported."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+import importlib.util
+
+import hermetic
+import pytest
+from server import Server
+
+from app.standin import Reply, StandIn, Text
+
+FAKE_CLAUDE = Path(__file__).parent / "fake_claude.py"
+
+
+@pytest.fixture(scope="session")
+def claude() -> Path:
+    """The real CLI, from the package the test extra installs."""
+    package = importlib.util.find_spec("claude_agent_sdk")
+    assert package is not None and package.origin is not None, "pip install '.[test]' brings the CLI"
+    return Path(package.origin).parent / "_bundled" / "claude"
+
+
+def three_words(_: dict[str, Any]) -> Reply:
+    """The answer where a test asks for no other."""
+    return Reply((Text(["One ", "two ", "three."]),))
+
+
+@pytest.fixture(scope="session")
+def session_standin() -> Iterator[StandIn]:
+    with StandIn(reply=three_words) as api:
+        yield api
+
+
+@pytest.fixture
+def standin(session_standin: StandIn) -> Iterator[StandIn]:
+    """The stand-in API, as new: three words for every request; it must not have refused any at the end."""
+    session_standin.reply = three_words
+    session_standin.requests.clear()
+    session_standin.messages.clear()
+    session_standin.rejected.clear()
+    yield session_standin
+    assert session_standin.rejected == []
+
+
+@pytest.fixture(scope="session")
+def session_serve(
+    tmp_path_factory: pytest.TempPathFactory, claude: Path, session_standin: StandIn
+) -> Callable[..., Server]:
+    def start(argv: tuple[str, ...] = (), *, wait: bool = True, **env: str) -> Server:
+        home = tmp_path_factory.mktemp("home")
+        full = hermetic.environment(home, session_standin.url, **{"CLAUDE_BIN": str(claude), **env})
+        server = Server(full, home / "server.log", argv)
+        return server.wait() if wait else server
+
+    return start
+
+
+@pytest.fixture
+def serve(session_serve: Callable[..., Server], standin: StandIn) -> Iterator[Callable[..., Server]]:
+    """Start servers with the real CLI, for this test alone; keyword arguments are further environment variables."""
+    with contextlib.ExitStack() as servers:
+
+        def start(argv: tuple[str, ...] = (), *, wait: bool = True, **env: str) -> Server:
+            server = session_serve(argv, wait=False, **env)
+            servers.callback(server.kill)
+            return server.wait() if wait else server
+
+        yield start
+
+
+@pytest.fixture(scope="session")
+def real_server(session_serve: Callable[..., Server]) -> Iterator[Server]:
+    server = session_serve()
+    yield server
+    server.kill()
+
+
+@pytest.fixture(scope="session")
+def session_fake_server(session_serve: Callable[..., Server]) -> Iterator[Server]:
+    server = session_serve(CLAUDE_BIN=str(FAKE_CLAUDE))
+    yield server
+    server.kill()
+
+
+@pytest.fixture(params=[False, True], ids=["whole", "stream"])
+def stream(request: pytest.FixtureRequest) -> bool:
+    """Whether the answer is asked for as a stream; a test with it runs both ways."""
+    return request.param
+
+
+@pytest.fixture
+def server(real_server: Server, standin: StandIn) -> Server:
+    """A server with the real CLI and a spare ready, shared by all tests that leave it whole."""
+    real_server.wait_for_spare()
+    return real_server
+
+
+@pytest.fixture
+def fake_server(session_fake_server: Server) -> Server:
+    """A server whose CLI is the fake, which does what the question's first word says; shared like `server`."""
+    session_fake_server.wait_for_spare()
+    return session_fake_server

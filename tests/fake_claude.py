@@ -1,0 +1,122 @@
+#!/usr/bin/env python3
+"""A stand-in for the `claude` executable that does what the real one cannot be made to do.
+
+It speaks enough of the control protocol to serve a turn; the first word of the question says what goes wrong.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+if "--version" in sys.argv:
+    print(os.environ.get("FAKE_VERSION", "2.1.330") + " (Fake)")
+    sys.exit()
+if sys.argv[1:3] == ["auth", "status"]:
+    print(json.dumps({"loggedIn": True, "authMethod": "fake"}))
+    sys.exit()
+
+
+def say(**line: object) -> None:
+    sys.stdout.write(json.dumps(line) + "\n")
+    sys.stdout.flush()
+
+
+def event(**fields: object) -> None:
+    say(type="stream_event", event=fields, parent_tool_use_id=None)
+
+
+def begin() -> None:
+    event(type="message_start", message={"id": "msg_1", "model": "claude-fake-1"})
+    event(type="content_block_start", index=0, content_block={"type": "text", "text": ""})
+
+
+def word(text: str) -> None:
+    event(type="content_block_delta", index=0, delta={"type": "text_delta", "text": text})
+
+
+def finish() -> None:
+    event(type="content_block_stop", index=0)
+    event(type="message_delta", delta={"stop_reason": "end_turn"})
+    event(type="message_stop")
+    usage = {"input_tokens": 1, "output_tokens": 2}
+    say(type="result", subtype="success", is_error=False, num_turns=1, result="", usage=usage)
+
+
+def answer(command: str) -> None:
+    if command == "crash-before":
+        sys.stderr.write("fake: out of luck\n")
+        sys.exit(7)
+    if command == "exit-zero":
+        sys.exit(0)
+    if command == "hang-before":
+        time.sleep(600)
+    if command == "stubborn":
+        # Neither a signal nor the end of its input moves it, and it has a child in its group.
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        child = [sys.executable, "-c", "import signal,time; signal.signal(15, signal.SIG_IGN); time.sleep(600)"]
+        subprocess.Popen(child, cwd=".")
+    begin()
+    word("Hello ")
+    if command == "crash":
+        os.kill(os.getpid(), signal.SIGKILL)
+    if command in {"hang", "stubborn"}:
+        time.sleep(600)
+    if command == "garbage":
+        sys.stdout.write("this is not JSON\n")
+        sys.stdout.flush()
+    if command == "broken-line":
+        say(type="result", is_error="perhaps")
+    if command == "unknown":
+        say(type="horoscope", text="you will meet a parser")
+        event(type="aura_start", aura={"colour": "blue"})
+        event(type="content_block_delta", index=0, delta={"type": "mood_delta", "mood": 3})
+    if command == "giant":
+        word("x" * (20 * 2**20))
+    if command == "split":
+        line = json.dumps(
+            {
+                "type": "stream_event",
+                "event": {
+                    "type": "content_block_delta",
+                    "index": 0,
+                    "delta": {"type": "text_delta", "text": "größe 🙂 "},
+                },
+                "parent_tool_use_id": None,
+            },
+            ensure_ascii=False,
+        ).encode()
+        for byte in line + b"\n":
+            sys.stdout.buffer.write(bytes([byte]))
+            sys.stdout.buffer.flush()
+    if command == "noisy":
+        sys.stderr.write("noise\n" * 200_000)
+    if command == "sub-agent":
+        inner = {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "SECRET"}}
+        say(type="stream_event", event=inner, parent_tool_use_id="toolu_1")
+    if command == "slow":
+        time.sleep(3)
+    if command == "unended":
+        sys.stdout.write(json.dumps({"type": "result", "is_error": False, "usage": {}}))
+        sys.stdout.flush()
+        sys.exit(0)
+    word("world.")
+    finish()
+
+
+for raw in sys.stdin:
+    line = json.loads(raw)
+    if line["type"] == "control_request":
+        if line["request"]["subtype"] == "initialize" and os.environ.get("FAKE_DEAD_SPARE"):
+            sys.exit(3)
+        say(type="control_response", response={"subtype": "success", "request_id": line["request_id"]})
+    elif line["type"] == "user":
+        content = line["message"]["content"]
+        if line.get("shouldQuery") is False:
+            say(type="result", subtype="success", is_error=False, num_turns=0, result="")
+        else:
+            answer(content[-1]["text"].split(maxsplit=1)[0])

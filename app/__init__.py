@@ -8,8 +8,10 @@ import flask
 
 from app import demo, logs
 from app.blueprints.chat import chat
+from app.blueprints.completions import completions
 from app.blueprints.health import health
 from app.blueprints.models import models
+from app.blueprints.openapi import openapi
 from app.claude.pool import Pool
 from app.config import Settings
 from app.models import Catalogue
@@ -42,6 +44,6 @@ def create_app(settings: Settings | None = None) -> flask.Flask:
     error_responses.init_app(app)
     app.register_blueprint(health)
     for prefix in ("/v1", ""):
-        for blueprint in (chat, models):
+        for blueprint in (chat, completions, models, openapi):
             app.register_blueprint(blueprint, url_prefix=prefix or None, name=f"{blueprint.name}{prefix}")
     return app

@@ -66,6 +66,10 @@ def _log_level(text: str) -> str:
     return text.upper()
 
 
+def _host(text: str) -> str:
+    return text.strip("[]")  # an IPv6 address is written either way
+
+
 def _path(text: str) -> Path:
     return Path(text).expanduser().absolute()
 
@@ -87,7 +91,7 @@ class Settings:
     Times are in seconds, sizes in bytes.
     """
 
-    host: str = _setting("HOST", "127.0.0.1", "Address to listen on; only loopback is accepted.")
+    host: str = _setting("HOST", "127.0.0.1", "Address to listen on; only loopback is accepted.", _host)
     port: int = _setting("PORT", 3456, "Port to listen on.", _integer(1, 65535))
     claude_bin: Path | None = _setting(
         "CLAUDE_BIN", None, "The `claude` executable; without it PATH, then the bundled one.", _path

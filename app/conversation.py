@@ -16,6 +16,39 @@ class TextBlock(msgspec.Struct, frozen=True, tag="text"):
     text: str
 
 
+class Base64Source(msgspec.Struct, frozen=True, tag="base64"):
+    """Bytes of an image or a document, encoded."""
+
+    media_type: str
+    data: str
+
+
+class UrlSource(msgspec.Struct, frozen=True, tag="url"):
+    """An address that the API fetches; this server never does."""
+
+    url: str
+
+
+class TextSource(msgspec.Struct, frozen=True, tag="text"):
+    """A plain text document."""
+
+    data: str
+    media_type: Literal["text/plain"] = "text/plain"
+
+
+class ImageBlock(msgspec.Struct, frozen=True, tag="image"):
+    """A picture."""
+
+    source: Base64Source | UrlSource
+
+
+class DocumentBlock(msgspec.Struct, frozen=True, tag="document", omit_defaults=True):
+    """A PDF or a text."""
+
+    source: Base64Source | UrlSource | TextSource
+    title: str | None = None
+
+
 class ToolUseBlock(msgspec.Struct, frozen=True, tag="tool_use"):
     """A call the assistant made; `input` is a JSON object."""
 
@@ -28,10 +61,10 @@ class ToolResultBlock(msgspec.Struct, frozen=True, tag="tool_result"):
     """What a call gave, in the user turn right after it."""
 
     tool_use_id: str
-    content: tuple[TextBlock, ...]
+    content: tuple[TextBlock | ImageBlock | DocumentBlock, ...]
 
 
-Block = TextBlock | ToolUseBlock | ToolResultBlock
+Block = TextBlock | ImageBlock | DocumentBlock | ToolUseBlock | ToolResultBlock
 
 
 class Turn(msgspec.Struct, frozen=True):
@@ -41,20 +74,59 @@ class Turn(msgspec.Struct, frozen=True):
     content: tuple[Block, ...]
 
 
+class ToolDefinition(msgspec.Struct, frozen=True):
+    """A function the client offers to the model; `input_schema` is a JSON Schema of an object."""
+
+    name: str
+    description: str
+    input_schema: dict[str, Any]
+
+
+class ToolChoice(msgspec.Struct, frozen=True):
+    """Whether the model must call a tool: any (`required`), or the one of this `name`."""
+
+    required: bool = False
+    name: str | None = None
+
+    @property
+    def must_call(self) -> bool:
+        """Whether text alone is no answer."""
+        return self.required or self.name is not None
+
+
+class Options(msgspec.Struct, frozen=True):
+    """How the answer is to be made; every default leaves the choice to the CLI.
+
+    `max_tokens` bounds one answer, `stop` ends it before any of these texts, `thinking` asks to see the thinking,
+    `schema` is the JSON Schema that the whole answer must satisfy.
+    """
+
+    effort: Literal["low", "medium", "high", "xhigh", "max"] | None = None
+    thinking: bool = False
+    max_tokens: int | None = None
+    stop: tuple[str, ...] = ()
+    parallel_tools: bool = True
+    tool_choice: ToolChoice = ToolChoice()
+    schema: dict[str, Any] | None = None
+
+
 class Conversation(msgspec.Struct, frozen=True):
     """What a client asks: a system prompt, the turns so far (the last is the user's) and a model for the CLI.
 
-    `model` is an alias or a full name as the CLI takes it.
+    `model` is an alias or a full name as the CLI takes it; `tools` are the client's, and run at the client.
     """
 
     model: str
     system: str
     turns: tuple[Turn, ...]
+    tools: tuple[ToolDefinition, ...] = ()
+    options: Options = Options()
 
     @property
-    def history(self) -> tuple[Turn, ...]:
-        """Return the turns before the question."""
-        return self.turns[:-1]
+    def offered(self) -> tuple[ToolDefinition, ...]:
+        """Return the tools that the model gets to see: only the one it must call, if there is one."""
+        name = self.options.tool_choice.name
+        return self.tools if name is None else tuple(tool for tool in self.tools if tool.name == name)
 
     @property
     def question(self) -> Turn:

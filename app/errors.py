@@ -16,6 +16,8 @@ ProxyError
     ShuttingDown              503  this server is stopping
     CliFailed                 502  missing, too old, crashed or unintelligible CLI
     AnswerCut                 502  the API's answer broke off midway
+    SchemaUnsatisfied         502  no answer in the form of response_format
+    ToolChoiceUnsatisfied     502  no call of a tool that had to be called
     TurnTimeout               504  no token, or no end, in time
     ClientGone                499  nobody is left to read the answer; never sent
 
@@ -189,6 +191,22 @@ class AnswerCut(ProxyError):
     type = "server_error"
     code = "answer_cut"
     should_retry = True
+
+
+class SchemaUnsatisfied(ProxyError):
+    """The model gave no answer in the form that was asked for."""
+
+    status = 502
+    type = "server_error"
+    code = "schema_not_satisfied"
+
+
+class ToolChoiceUnsatisfied(ProxyError):
+    """The model called no tool although it was told to."""
+
+    status = 502
+    type = "server_error"
+    code = "tool_choice_not_satisfied"
 
 
 class TurnTimeout(ProxyError):

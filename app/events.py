@@ -35,10 +35,24 @@ class ThinkingDelta(msgspec.Struct, frozen=True):
     json: bytes
 
 
+class ToolCallStart(msgspec.Struct, frozen=True):
+    """The model begins a call of one of the client's tools; `index` counts the calls of the answer from 0."""
+
+    index: int
+    id: str
+    name: str
+
+
+class ToolCallDelta(msgspec.Struct, frozen=True):
+    """A piece of a call's arguments: a JSON string, encoded like `TextDelta`, that holds a part of a JSON text."""
+
+    index: int
+    json: bytes
+
+
 class Retrying(msgspec.Struct, frozen=True):
     """The CLI is about to ask the API again after a failure; nothing has been answered yet."""
 
-    attempt: int
     error: str
 
 
@@ -60,6 +74,10 @@ class Usage(msgspec.Struct, frozen=True):
     cache_write_tokens: int = 0
     reasoning_tokens: int = 0
 
+    def __add__(self, other: Usage) -> Usage:
+        """Return the sum, count by count."""
+        return Usage(*(getattr(self, name) + getattr(other, name) for name in Usage.__struct_fields__))
+
 
 class TurnEnd(msgspec.Struct, frozen=True):
     """The turn is over; `stop_reason` is the Messages API's (`end_turn`, `max_tokens`, `refusal`, ...)."""
@@ -68,4 +86,13 @@ class TurnEnd(msgspec.Struct, frozen=True):
     usage: Usage
 
 
-Event = TurnStart | TextDelta | ThinkingDelta | Retrying | Restart | TurnEnd
+class ChoiceEvent(msgspec.Struct, frozen=True):
+    """An event of one of several turns that answer the same request; `choice` counts them from 0."""
+
+    choice: int
+    event: Event
+
+
+Event = (
+    TurnStart | TextDelta | ThinkingDelta | ToolCallStart | ToolCallDelta | Retrying | Restart | TurnEnd | ChoiceEvent
+)

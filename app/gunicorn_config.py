@@ -7,11 +7,16 @@ no library at its top.
 from __future__ import annotations
 
 import os
+import sys
 import threading
 import time
 from typing import Any
 
-bind = f"{os.environ.get('HOST') or '127.0.0.1'}:{os.environ.get('PORT') or '3456'}"
+_host, _port = os.environ.get("HOST") or "127.0.0.1", os.environ.get("PORT") or "3456"
+if not (_port.isascii() and _port.isdigit() and 1 <= int(_port) <= 65535):  # noqa: PLR2004
+    # The application says it in the same words, but gunicorn looks at the address first.
+    sys.exit(f"claude-max-api-proxy: PORT={_port} cannot be used: it takes a whole number from 1 to 65535")
+bind = f"[{_host}]:{_port}" if ":" in _host and not _host.startswith("[") else f"{_host}:{_port}"
 worker_class = "gevent"
 # Spares, slots and counters belong to one process, and one event loop carries hundreds of streams.
 workers = 1
@@ -20,6 +25,7 @@ worker_connections = 256
 timeout = 60
 graceful_timeout = 30
 # The worker counts the same seconds as its master, and the master's SIGKILL wins: the turns must be ended before.
+# Where there is little time, the turns get half of it.
 DRAIN_MARGIN = 6
 # A kept connection would hold up the drain.
 keepalive = 0
@@ -34,7 +40,8 @@ def post_worker_init(worker: Any) -> None:
     def watch() -> None:
         while worker.alive:
             time.sleep(0.1)
-        _pool(worker).drain(worker.cfg.graceful_timeout - DRAIN_MARGIN)
+        given = worker.cfg.graceful_timeout
+        _pool(worker).drain(given - min(DRAIN_MARGIN, given / 2))
 
     threading.Thread(target=watch, name="drain", daemon=True).start()
 

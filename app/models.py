@@ -71,7 +71,9 @@ class Catalogue:
             return family[1] + suffix
         if FULL_NAME.fullmatch(base):
             return plain
-        return name if name == default else self.resolve(default, default)
+        if name == default:
+            return name
+        return self.resolve(default, default) + (suffix if base == "default" else "")
 
     def _aliases(self) -> dict[str, str]:
         reported = {model.value: model.value for model in self._models if model.value != "default"}

@@ -39,12 +39,14 @@ def word(text: str) -> None:
     event(type="content_block_delta", index=0, delta={"type": "text_delta", "text": text})
 
 
-def finish() -> None:
+def finish(end: str = "\n") -> None:
     event(type="content_block_stop", index=0)
     event(type="message_delta", delta={"stop_reason": "end_turn"})
     event(type="message_stop")
     usage = {"input_tokens": 1, "output_tokens": 2}
-    say(type="result", subtype="success", is_error=False, num_turns=1, result="", usage=usage)
+    line = {"type": "result", "subtype": "success", "is_error": False, "num_turns": 1, "result": "", "usage": usage}
+    sys.stdout.write(json.dumps(line) + end)
+    sys.stdout.flush()
 
 
 def answer(command: str) -> None:
@@ -66,6 +68,8 @@ def answer(command: str) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
     if command in {"hang", "stubborn"}:
         time.sleep(600)
+    if command in {"garbage", "broken-line"}:
+        time.sleep(0.2)  # what came before is read by then
     if command == "garbage":
         sys.stdout.write("this is not JSON\n")
         sys.stdout.flush()
@@ -100,18 +104,21 @@ def answer(command: str) -> None:
         say(type="stream_event", event=inner, parent_tool_use_id="toolu_1")
     if command == "slow":
         time.sleep(3)
-    if command == "unended":
-        sys.stdout.write(json.dumps({"type": "result", "is_error": False, "usage": {}}))
-        sys.stdout.flush()
-        sys.exit(0)
     word("world.")
+    if command == "unended":
+        finish(end="")
+        sys.exit(0)
     finish()
 
 
+waited = False
 for raw in sys.stdin:
     line = json.loads(raw)
     if line["type"] == "control_request":
-        if line["request"]["subtype"] == "initialize" and os.environ.get("FAKE_DEAD_SPARE"):
+        subtype = line["request"]["subtype"]
+        waited = waited or subtype == "list_models"
+        # A spare is asked for its models first; what is started for a request is not.
+        if subtype == "initialize" and (waited if os.environ.get("FAKE_DEAD_SPARE") else os.environ.get("FAKE_DEAD")):
             sys.exit(3)
         say(type="control_response", response={"subtype": "success", "request_id": line["request_id"]})
     elif line["type"] == "user":
@@ -119,4 +126,4 @@ for raw in sys.stdin:
         if line.get("shouldQuery") is False:
             say(type="result", subtype="success", is_error=False, num_turns=0, result="")
         else:
-            answer(content[-1]["text"].split(maxsplit=1)[0])
+            answer(content[-1].get("text", "picture").split(maxsplit=1)[0])

@@ -7,6 +7,7 @@ Importing this module empties the environment of the test process itself, and fr
 from __future__ import annotations
 
 import os
+import re
 import sys
 import tempfile
 from pathlib import Path
@@ -16,6 +17,7 @@ KEPT = ("PATH", "LANG", "TMPDIR", "CI")
 DUMMY_TOKEN = "sk-ant-oat01-dummy"
 # Port 9 (discard): whoever forgets to name a stand-in reaches nobody.
 NOWHERE = "http://127.0.0.1:9"
+LOOPBACK = re.compile(r"http://127\.0\.0\.1:[0-9]+/?")
 PASSED = "ANTHROPIC_BASE_URL,CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC,CLAUDE_CODE_MAX_RETRIES"
 
 
@@ -54,10 +56,13 @@ def check(env: dict[str, str]) -> None:
     """Raise AssertionError unless a CLI started with `env` can only talk to loopback, as nobody."""
     given = {os.fsdecode(name): os.fsdecode(value) for name, value in env.items()}
     temporary = Path(tempfile.gettempdir()).resolve()
-    assert given.get("ANTHROPIC_BASE_URL", "").startswith("http://127.0.0.1:"), "claude without a loopback API"
-    assert temporary in Path(given.get("HOME", "/")).resolve().parents, "claude with a real home"
+    assert LOOPBACK.fullmatch(given.get("ANTHROPIC_BASE_URL", "")), "claude without a loopback API"
+    home = given.get("HOME", "/")
+    for folder in (home, given.get("CLAUDE_CONFIG_DIR", home)):
+        assert temporary in Path(folder).resolve().parents, "claude with a real home"
     assert given.get("CLAUDE_CODE_OAUTH_TOKEN", DUMMY_TOKEN) in {DUMMY_TOKEN, ""}, "claude with a real login"
-    assert "ANTHROPIC_API_KEY" not in given, "claude with an API key"
+    assert not {"ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN"} & set(given), "claude with an API key"
+    assert not any(name.startswith("CLAUDE_CODE_USE_") for name in given), "claude with another cloud"
 
 
 _empty_environment()

@@ -43,7 +43,8 @@ class Server:
     """A server process; `env` is its whole environment and names its state folder."""
 
     def __init__(self, env: dict[str, str], log: Path, argv: tuple[str, ...] = ()) -> None:
-        self.port = int(env.setdefault("PORT", str(free_port())))
+        port = env.setdefault("PORT", str(free_port()))
+        self.port = int(port) if port.isdigit() else 0
         self.url = f"http://127.0.0.1:{self.port}"
         self.state = Path(env["CLAUDE_PROXY_STATE_DIR"])
         self.log_path = log
@@ -201,11 +202,8 @@ def read_until(connection: socket.socket, mark: bytes) -> bytes:
 
 def events(data: bytes) -> list[Any]:
     """Return the data events of a stream, the end mark as the string it is."""
-    found = []
-    for line in data.decode().split("\n"):
-        if line.startswith("data: "):
-            found.append("[DONE]" if line == "data: [DONE]" else json.loads(line[6:]))
-    return found
+    lines = [line for line in data.decode().split("\n") if line.startswith("data: ")]
+    return ["[DONE]" if line == "data: [DONE]" else json.loads(line[6:]) for line in lines]
 
 
 def text_of(chunks: list[Any]) -> str:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import flask
 
 from app.dialects.chat_completions.request import parse
-from app.dialects.chat_completions.response import Identity, completion
+from app.dialects.chat_completions.response import completion
 from app.dialects.chat_completions.stream import ChatStream
+from app.dialects.openai.objects import Identity
 from app.web import bodies, turn_responses
 from app.web.state import state
 
@@ -18,8 +19,12 @@ def complete() -> flask.Response:
     """Answer a conversation, streamed or whole."""
     parts = state()
     parsed = parse(bodies.read(), lambda name: parts.catalogue.resolve(name, parts.settings.default_model))
-    identity = Identity.new()
+    conversation, ignored, n = parsed.conversation, parsed.ignored, parsed.n
+    identity = Identity.new("chatcmpl")
+    reasoning = conversation.options.thinking
     if parsed.stream:
-        dialect = ChatStream(identity, parsed.conversation.model, include_usage=parsed.include_usage)
-        return turn_responses.streamed(parsed.conversation, dialect, parsed.ignored)
-    return turn_responses.whole(parsed.conversation, lambda run: completion(run, identity), parsed.ignored)
+        dialect = ChatStream(identity, conversation.model, include_usage=parsed.include_usage, reasoning=reasoning, n=n)
+        return turn_responses.streamed([conversation] * n, dialect, ignored)
+    return turn_responses.whole(
+        [conversation] * n, lambda batches: completion(batches, identity, reasoning=reasoning, n=n), ignored
+    )

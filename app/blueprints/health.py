@@ -12,6 +12,8 @@ from app.errors import CliFailed
 from app.web.state import state
 
 health = flask.Blueprint("health", __name__)
+# Spares may have failed for these before the executable was put right; /ready looks at it anew.
+LOOKED_AT = frozenset({"cli_missing", "cli_version"})
 
 
 @health.get("/health")
@@ -38,7 +40,7 @@ def ready() -> tuple[dict[str, Any], int]:
         login = supply.login.state(binary.path)
         if login in {"absent", "failed"}:
             reason = reason or LOGIN_SENTENCE
-        elif supply.spares.problem is not None:
+        elif supply.spares.problem is not None and supply.spares.problem.code not in LOOKED_AT:
             reason = reason or supply.spares.problem.message
     body = {
         "status": "ready" if reason is None else "not_ready",

@@ -4,34 +4,49 @@ from __future__ import annotations
 
 import msgspec
 
-from app.claude import failure
+from app.claude import failure, structured
 from app.claude.protocol import (
     ApiEvent,
     Assistant,
+    Delta,
     Line,
     RateLimitEvent,
     RateLimitInfo,
     Result,
     StreamEvent,
     System,
-    UsageLine,
 )
-from app.errors import AnswerCut, CliFailed
-from app.events import Event, Restart, Retrying, TextDelta, ThinkingDelta, TurnEnd, TurnStart, Usage
+from app.claude.stops import Stops
+from app.claude.tool_blocks import ToolBlocks
+from app.claude.usage import Tally
+from app.conversation import Conversation
+from app.errors import AnswerCut, CliFailed, ToolChoiceUnsatisfied
+from app.events import Event, Restart, Retrying, TextDelta, ThinkingDelta, TurnEnd, TurnStart
 
 BLANK_LINE = TextDelta(rb'"\n\n"')
 SYNTHETIC = "<synthetic>"
+# How often the model may be asked within one turn: a tool that does not exist, or (2.1.120) a schema that is satisfied
+# already, makes the CLI ask again, and each time spends.
+MOST_ROUNDS = 16
 
 
 class Answer:
-    """Reads the lines of one turn in order; `ended` is set by its result.
+    """Reads the lines of one turn in order; `ended` is set when the turn has given all that is the client's.
 
-    Only the main thread's lines count: a sub-agent's carry a `parent_tool_use_id`.
+    Only the main thread's lines count: a sub-agent's carry a `parent_tool_use_id`. Where the answer must satisfy a
+    schema, its text is the model's aside and only the object counts.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, conversation: Conversation) -> None:
         self.ended = False
         self.model: str | None = None
+        self.called = False  # the model called one of the client's tools
+        self._options = conversation.options
+        self._repaired = False
+        self._rounds = 0
+        self._tools = ToolBlocks(frozenset(tool.name for tool in conversation.offered))
+        self._stops = Stops(conversation.options.stop)
+        self._tally = Tally()
         self._limit: RateLimitInfo | None = None
         self._tag: str | None = None
         self._stop_reason: str | None = None
@@ -46,6 +61,8 @@ class Answer:
 
         Raises the turn's error: what the API refused, what the CLI could not do, or an answer cut off in its middle.
         """
+        if self.ended:
+            return []
         if isinstance(line, StreamEvent):
             return self._on_stream(line.event) if line.parent_tool_use_id is None else []
         if isinstance(line, Assistant):
@@ -58,31 +75,72 @@ class Answer:
             error = failure.of_retry(line)
             if error is not None:
                 raise error
-            return [*self._broken_off(), Retrying(line.attempt or 0, line.error or "unknown")]
+            return [*self._broken_off(), Retrying(str(line.error or "unknown"))]
         return []
 
+    @property
+    def lacks_call(self) -> bool:
+        """Whether the turn ended without the call it had to make; it may be asked for once more (`repair`)."""
+        return self.ended and self._options.tool_choice.must_call and not self.called
+
+    def repair(self) -> None:
+        """Take up another round of the same turn, the last one."""
+        self.ended, self._repaired = False, True
+
     def _on_stream(self, event: ApiEvent) -> list[Event]:
-        if event.type == "content_block_delta" and event.delta is not None:
-            if event.delta.type == "text_delta":
-                return self._text(bytes(event.delta.text))
-            if event.delta.type == "thinking_delta":
-                return [ThinkingDelta(bytes(event.delta.thinking))]
-        elif event.type == "content_block_start":
-            if event.content_block is not None and event.content_block.type == "text":
-                self._separate = self._texts > 0
-        elif event.type == "message_start" and event.message is not None:
-            return self._start(event.message.id, event.message.model)
-        elif event.type == "message_delta" and event.delta is not None:
-            self._stop_reason = event.delta.stop_reason or self._stop_reason
-            # A stream that breaks off is closed by the CLI itself, without a reason.
-            self._whole = event.delta.stop_reason is not None
+        match event.type:
+            case "content_block_delta" if event.delta is not None:
+                return self._on_delta(event.index, event.delta)
+            case "content_block_start" if event.content_block is not None:
+                if event.content_block.type == "tool_use":
+                    return self._tools.start(event.index, event.content_block)
+                self._separate = self._separate or (event.content_block.type == "text" and self._texts > 0)
+            case "content_block_stop":
+                return self._held_back() + self._tools.stop(event.index)
+            case "message_start" if event.message is not None:
+                self._tally.begin(event.message.usage)
+                return self._start(event.message.id, event.message.model)
+            case "message_delta" if event.delta is not None:
+                self._tally.update(event.usage)
+                return self._stopping(event.delta.stop_reason)
+            case "message_stop":
+                return self._on_message_stop()
+        return []
+
+    def _on_delta(self, index: int, delta: Delta) -> list[Event]:
+        match delta.type:
+            case "text_delta":
+                return self._text(bytes(delta.text))
+            case "input_json_delta":
+                return self._tools.delta(index, bytes(delta.partial_json))
+            case "thinking_delta":
+                return [ThinkingDelta(bytes(delta.thinking))]
         return []
 
     def _start(self, message_id: str | None, model: str | None) -> list[Event]:
         events = self._broken_off()
+        self._rounds += 1
+        if self._rounds > MOST_ROUNDS:
+            raise CliFailed("The model asked for one thing after the other that it cannot have.", code="cli_error")
         self._whole, self._kept = False, self._texts
+        self._tools.forget()
         self._streamed.add(message_id)
         return events + self._named(model)
+
+    def _stopping(self, reason: str | None) -> list[Event]:
+        # A stream that breaks off is closed by the CLI itself, without a reason.
+        self._whole = reason is not None
+        self._stop_reason = reason or self._stop_reason
+        if reason == "max_tokens" and self._options.max_tokens is not None:
+            # The CLI would ask the API to go on; the client asked for no more.
+            return self._end("max_tokens")
+        return []
+
+    def _on_message_stop(self) -> list[Event]:
+        if self._whole and self._tools.calls and self._stop_reason == "tool_use":
+            self.called = True
+            return self._end("tool_use")
+        return []
 
     def _named(self, model: str | None) -> list[Event]:
         if self.model is not None:
@@ -92,11 +150,13 @@ class Answer:
 
     def _broken_off(self) -> list[Event]:
         """Return what tells that the message before was not whole; another one replaces it."""
-        broken = not self._whole and self._texts > self._kept
+        broken = not self._whole and (self._texts > self._kept or self._tools.calls > 0)
         self._whole = True
         if not broken:
             return []
         self._texts, self._separate = self._kept, self._kept > 0
+        self._tools.forget()
+        self._stops.flush()
         return [Restart(self._kept)]
 
     def _on_assistant(self, line: Assistant) -> list[Event]:
@@ -107,39 +167,60 @@ class Answer:
             return []  # its deltas have been given
         # After a broken stream the CLI may ask without streaming: then the whole message is all that comes.
         events = self._broken_off() + self._named(line.message.model)
-        for block in line.message.content or ():
-            if block.type == "text" and block.text:
+        for index, block in enumerate(line.message.content or ()):
+            if block.type == "tool_use":
+                events += self._tools.whole(index, block)
+            elif block.type == "text" and block.text:
                 self._separate = self._texts > 0
                 events += self._text(msgspec.json.encode(block.text))
+        if self._tools.calls:
+            self.called = True
+            events += self._end("tool_use")
         return events
 
     def _text(self, json: bytes) -> list[Event]:
+        if self._options.schema is not None:
+            return []
+        if not self._options.stop:
+            return self._given(json)
+        events = self._given(msgspec.json.encode(self._stops.feed(TextDelta(json).text)))
+        # The API stops there by itself, unless the sequence is one that it refuses.
+        return events + self._end("stop_sequence") if self._stops.found else events
+
+    def _held_back(self) -> list[Event]:
+        return self._given(msgspec.json.encode(self._stops.flush())) if self._options.stop else []
+
+    def _given(self, json: bytes) -> list[Event]:
         if json == b'""':
             return []
+        if not json.startswith(b'"'):
+            # It would be spliced into the client's chunk as it is.
+            raise CliFailed("The claude CLI sent a piece of text that is no text.", code="cli_protocol")
         given = [BLANK_LINE, TextDelta(json)] if self._separate else [TextDelta(json)]
         self._separate = False
         self._texts += len(given)
         return [*given]
 
     def _on_result(self, result: Result) -> list[Event]:
-        self.ended = True
+        self._tally.replace(result.usage)
         if result.is_error:
             raise failure.of_result(result, self._limit, self._tag)
         if self._broken_off() and result.stop_reason is None:
             raise AnswerCut("The Claude API's answer broke off; ask again.")
         if self.model is None:
             raise CliFailed("The claude CLI ended the turn without asking the model.", code="cli_error")
-        return [TurnEnd(self._stop_reason or result.stop_reason or "end_turn", _usage(result.usage))]
+        reason = self._stop_reason or result.stop_reason or "end_turn"
+        if self._options.tool_choice.must_call:
+            if self._repaired:
+                raise ToolChoiceUnsatisfied("The model called no tool, although tool_choice asked for it.")
+            self.ended = True  # without a TurnEnd: the turn asks once more
+            return []
+        if self._options.schema is None:
+            return self._end(reason)
+        # The call that carries the object is the CLI's own business.
+        told = "refusal" if reason == "refusal" else "end_turn"
+        return structured.content(result, reason, self._options.schema) + self._end(told)
 
-
-def _usage(line: UsageLine | None) -> Usage:
-    if line is None:
-        return Usage()
-    details = line.output_tokens_details
-    return Usage(
-        input_tokens=line.input_tokens or 0,
-        output_tokens=line.output_tokens or 0,
-        cache_read_tokens=line.cache_read_input_tokens or 0,
-        cache_write_tokens=line.cache_creation_input_tokens or 0,
-        reasoning_tokens=(details.thinking_tokens or 0) if details is not None else 0,
-    )
+    def _end(self, reason: str) -> list[Event]:
+        self.ended = True
+        return [*self._held_back(), TurnEnd(reason, self._tally.usage())]

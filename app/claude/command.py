@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 # Nothing of Claude Code's own: no tools, settings, MCP servers, commands or transcript on disk. The API request of a
-# one-line chat shrinks from 50 kB to 2 kB, and a chat can touch nothing on this machine.
+# one-line chat shrinks from 50 kB to 2 kB, and a chat can touch nothing on this machine. The client's tools, which
+# claude.tools serves, need no permission: they run at the client.
 LEAN = (
     "--print",
     "--input-format=stream-json",
@@ -14,6 +15,7 @@ LEAN = (
     "--verbose",
     "--include-partial-messages",
     "--tools=",
+    "--allowedTools=mcp__client",
     "--setting-sources=",
     "--strict-mcp-config",
     "--disable-slash-commands",
@@ -27,6 +29,12 @@ FIXED = {
     # Without it `@/etc/hosts` in a text makes the CLI read that file into the prompt.
     "CLAUDE_CODE_DISABLE_ATTACHMENTS": "1",
     "CLAUDE_AGENT_SDK_DISABLE_BUILTIN_AGENTS": "1",
+    # The model sees the client's own tool names instead of mcp__client__NAME.
+    "CLAUDE_AGENT_SDK_MCP_NO_PREFIX": "1",
+    # Never hide the client's tools behind one for searching them, not even when one of them is called ToolSearch.
+    "ENABLE_TOOL_SEARCH": "false",
+    # A client's tool called Bash makes the CLI add its rules for commit messages to the conversation.
+    "CLAUDE_CODE_DISABLE_GIT_INSTRUCTIONS": "1",
     # A child must not replace the binary under a running server.
     "DISABLE_AUTOUPDATER": "1",
     # Over-long is an error to the client, not a reason to summarise behind its back.

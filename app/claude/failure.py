@@ -22,6 +22,7 @@ from app.errors import (
     PlanLimit,
     PlanRefused,
     ProxyError,
+    SchemaUnsatisfied,
 )
 
 log = logging.getLogger(__name__)
@@ -63,9 +64,11 @@ def of_result(result: Result, limit: RateLimitInfo | None, tag: str | None) -> P
         return _context_too_long(text, result)
     if status is not None:
         return _of_status(status, text)
+    if result.subtype == "error_max_structured_output_retries":
+        return SchemaUnsatisfied(f"The model gave no answer in the form of response_format: {text}")
     if tag in {"overloaded", "server_error"} or "connection error" in low:
         return Overloaded(f"The Claude API could not be reached: {text}", retry_after=OVERLOAD_PAUSE)
-    log.error("turn failed subtype=%s tag=%s error=%s", result.subtype, tag, text)
+    log.error("turn failed subtype=%s tag=%s error=%r", result.subtype, tag, text)
     return CliFailed("The claude CLI could not finish the turn; the server's log has the reason.", code="cli_error")
 
 
@@ -96,8 +99,11 @@ def _of_status(status: int, text: str) -> ProxyError:
 
 def _plan_limit(text: str, resets_at: float) -> PlanLimit:
     # "usage limit" makes OpenClaw try once instead of ten times; the reset is repeated in a form programs can read.
-    reset = dt.datetime.fromtimestamp(resets_at, dt.UTC).isoformat(timespec="seconds")
     wait = max(1, math.ceil(resets_at - time.time()))
+    try:
+        reset = dt.datetime.fromtimestamp(resets_at, dt.UTC).isoformat(timespec="seconds")
+    except (ValueError, OverflowError, OSError):  # a time that no calendar has
+        return PlanLimit(f"Claude usage limit reached: {text}", retry_after=RATE_PAUSE)
     return PlanLimit(f"Claude usage limit reached: {text} (resets at {reset})", retry_after=wait)
 
 
@@ -107,6 +113,8 @@ def _context_too_long(text: str, result: Result) -> ContextTooLong:
     maximum = int(counts[2]) if counts else max(windows, default=SMALLEST_WINDOW)
     # Clients look for one of two phrases: Anthropic's and OpenAI's.
     return ContextTooLong(
-        f"{text.rstrip('.')}: prompt is too long; this model's maximum context length is {maximum} tokens.",
+        f"{text.rstrip('.')}; this model's maximum context length is {maximum} tokens.".replace(
+            "Prompt is", "prompt is"
+        ),
         param="messages",
     )

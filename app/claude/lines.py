@@ -56,6 +56,13 @@ def control_line(request_id: str, subtype: str, **fields: Any) -> bytes:
     return _line({"type": "control_request", "request_id": request_id, "request": request})
 
 
+def control_reply(request_id: str, *, response: dict[str, Any] | None = None, error: str | None = None) -> bytes:
+    """Return the answer to a control request of the CLI."""
+    reply: dict[str, Any] = {"subtype": "success" if error is None else "error", "request_id": request_id}
+    reply |= {"response": response} if error is None else {"error": error}
+    return _line({"type": "control_response", "response": reply})
+
+
 def user_line(content: tuple[Block, ...], *, ask: bool, composed: bool) -> bytes:
     r"""Return a user turn; without `ask` it is history, acknowledged but not answered.
 

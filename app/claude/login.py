@@ -40,7 +40,7 @@ def ask(binary: Path, environ: Mapping[str, str]) -> tuple[bool, bytes]:
             check=False,
         )
         return msgspec.json.decode(shown.stdout, type=_AuthStatus).logged_in, shown.stdout
-    except (OSError, subprocess.TimeoutExpired, msgspec.DecodeError) as error:
+    except (OSError, subprocess.TimeoutExpired, msgspec.DecodeError, UnicodeDecodeError) as error:
         raise CliFailed("`claude auth status` gave no answer.") from error
 
 

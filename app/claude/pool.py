@@ -6,10 +6,10 @@ import threading
 import time
 
 from app.cancellation import Cancellation
+from app.claude.deadlines import Deadlines
 from app.claude.run import Run
 from app.claude.slots import Slots
 from app.claude.supply import Supply
-from app.claude.turn import Deadlines
 from app.config import Settings
 from app.conversation import Conversation
 from app.errors import ShuttingDown

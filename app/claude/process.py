@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from app.claude.lines import LineBuffer
-from app.errors import CliFailed
+from app.errors import CliFailed, TurnTimeout
 
 READ_SIZE = 64 * 2**10
 PIPE_BUFFER = 2**20
@@ -58,7 +58,8 @@ class Process:
         except OSError as error:
             for ours, _ in pairs:
                 ours.close()
-            code = "cli_missing" if isinstance(error, FileNotFoundError | PermissionError) else "cli_exited"
+            missing = isinstance(error, FileNotFoundError | PermissionError) and cwd.is_dir()
+            code = "cli_missing" if missing else "cli_exited"
             raise CliFailed(f"The claude CLI could not be started: {error.strerror}.", code=code) from error
         finally:
             for child in theirs:
@@ -85,11 +86,13 @@ class Process:
     def write(self, data: bytes, timeout: float) -> None:
         """Write all of `data`, waiting at most `timeout` seconds for the CLI to take it.
 
-        Raises CliFailed when the process is gone or does not read.
+        Raises CliFailed when the process is gone, TurnTimeout when it does not read.
         """
-        self._stdin.settimeout(timeout)
         try:
+            self._stdin.settimeout(timeout)
             self._stdin.sendall(data)
+        except TimeoutError as error:
+            raise TurnTimeout("The claude CLI did not take its input in time.") from error
         except OSError as error:
             raise self._ended() from error
 
@@ -98,8 +101,8 @@ class Process:
 
         Raises CliFailed at the end of the output.
         """
-        self._stdout.settimeout(timeout)
         try:
+            self._stdout.settimeout(timeout)
             data = self._stdout.recv(READ_SIZE)
         except TimeoutError:
             return []
@@ -117,6 +120,10 @@ class Process:
             return bool(select.select([self._stdout], [], [], timeout)[0])
         except (OSError, ValueError):
             return True  # closed: a read will tell
+
+    def kill(self) -> None:
+        """End the whole group this moment; `close` still has to free the pipes."""
+        self._signal(signal.SIGKILL)
 
     def close(self, *, at_once: bool) -> None:
         """End the process and its group and free its pipes; idempotent, and over within the sum of the patiences.

@@ -7,6 +7,8 @@ Fields that we do not use are not declared, and what is declared may be absent: 
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 
 from app.errors import CliFailed
@@ -19,14 +21,18 @@ class Delta(msgspec.Struct):
     type: str = ""
     text: msgspec.Raw = msgspec.Raw()
     thinking: msgspec.Raw = msgspec.Raw()
+    partial_json: msgspec.Raw = msgspec.Raw()
     stop_reason: str | None = None
 
 
 class ContentBlock(msgspec.Struct):
-    """A block of an answer, as far as plain text needs it."""
+    """A block of an answer: text, or the head of a tool call."""
 
     type: str = ""
     text: str | None = None
+    id: str = ""
+    name: str = ""
+    input: msgspec.Raw = msgspec.Raw()
 
 
 class OutputDetails(msgspec.Struct):
@@ -51,6 +57,7 @@ class Message(msgspec.Struct):
     id: str | None = None
     model: str | None = None
     content: list[ContentBlock] | None = None
+    usage: UsageLine | None = None
 
 
 class ApiEvent(msgspec.Struct):
@@ -61,6 +68,7 @@ class ApiEvent(msgspec.Struct):
     delta: Delta | None = None
     content_block: ContentBlock | None = None
     message: Message | None = None
+    usage: UsageLine | None = None
 
 
 class StreamEvent(msgspec.Struct, tag="stream_event"):
@@ -82,9 +90,10 @@ class System(msgspec.Struct, tag="system"):
     """The CLI's state: `init`, `status`, `api_retry` and more."""
 
     subtype: str = ""
-    attempt: int | None = None
-    error: str | None = None
-    error_status: int | None = None
+    # Of any type, since there are many subtypes and only api_retry's fields are looked at.
+    attempt: Any = None
+    error: Any = None
+    error_status: Any = None
 
 
 class RateLimitInfo(msgspec.Struct, rename="camel"):
@@ -119,6 +128,7 @@ class Result(msgspec.Struct, tag="result", rename={"model_usage": "modelUsage"})
     api_error_status: int | None = None
     usage: UsageLine | None = None
     model_usage: dict[str, ModelUsage] | None = None
+    structured_output: msgspec.Raw = msgspec.Raw()
 
 
 class ControlPayload(msgspec.Struct):
@@ -142,8 +152,32 @@ class ControlResponse(msgspec.Struct, tag="control_response"):
     response: ControlReply
 
 
-Line = StreamEvent | Assistant | System | RateLimitEvent | Result | ControlResponse
-KNOWN = frozenset({"stream_event", "assistant", "system", "rate_limit_event", "result", "control_response"})
+class McpMessage(msgspec.Struct):
+    """A JSON-RPC message to the tools' server; notifications have no id."""
+
+    method: str = ""
+    id: int | str | None = None
+    params: dict[str, Any] | None = None
+
+
+class ControlDemand(msgspec.Struct):
+    """What the CLI asks its host for."""
+
+    subtype: str = ""
+    message: McpMessage | None = None
+
+
+class ControlRequest(msgspec.Struct, tag="control_request"):
+    """A question of the CLI to us, which it waits to have answered."""
+
+    request_id: str
+    request: ControlDemand
+
+
+Line = StreamEvent | Assistant | System | RateLimitEvent | Result | ControlResponse | ControlRequest
+KNOWN = frozenset(
+    {"stream_event", "assistant", "system", "rate_limit_event", "result", "control_response", "control_request"}
+)
 
 _decoder: msgspec.json.Decoder[Line] = msgspec.json.Decoder(Line)
 

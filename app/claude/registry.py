@@ -14,6 +14,7 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Annotated
 
 import msgspec
 import psutil
@@ -28,9 +29,10 @@ SAME_START = 2.0
 
 
 class _Record(msgspec.Struct):
-    pid: int
+    # Other numbers must reach neither psutil nor a signal.
+    pid: Annotated[int, msgspec.Meta(gt=1)]
     started: float
-    owner: int
+    owner: Annotated[int, msgspec.Meta(gt=0)]
     owner_started: float
 
 

@@ -8,18 +8,21 @@ from collections.abc import Callable, Generator, Iterator
 from typing import Literal
 
 from app.cancellation import Cancellation
+from app.claude.deadlines import Deadlines
 from app.claude.process import Process
 from app.claude.slots import Ticket
 from app.claude.spares import Spare
 from app.claude.supply import Supply
-from app.claude.turn import TICK, Deadlines, TurnRun
+from app.claude.turn import TICK, TurnRun
 from app.conversation import Conversation
-from app.errors import CliFailed, NotLoggedIn, ProxyError
+from app.errors import CliFailed, NotLoggedIn, ProxyError, TurnTimeout
 from app.events import Event, TextDelta, ThinkingDelta, TurnEnd, TurnStart, Usage
 
 log = logging.getLogger(__name__)
 
 Served = Literal["spare", "cold"]
+# After these the CLI has nothing left to do, and leaves by itself when its input ends.
+COMPLETE = frozenset({"end_turn", "refusal"})
 
 
 class Run:
@@ -55,6 +58,7 @@ class Run:
         self._finished = finished
         self._process: Process | None = None
         self._released = False
+        self._blamed = False  # the process itself failed, so the log wants its last words
         self._batches = self._generate()
 
     def __iter__(self) -> Iterator[list[Event]]:
@@ -65,6 +69,10 @@ class Run:
     def elapsed_ms(self) -> int:
         """Milliseconds since the request for this turn."""
         return int((time.monotonic() - self._began) * 1000)
+
+    def note(self, error: ProxyError) -> None:
+        """Keep what went wrong for the log; the first error stays."""
+        self.error_code = self.error_code or error.code or error.type
 
     def close(self) -> None:
         """End the turn if it is still going, and give back slot and process; idempotent."""
@@ -78,7 +86,8 @@ class Run:
         except ProxyError as error:
             # A cancelled turn ends as a killed process; the reason is the truth.
             error = self.cancellation.reason or error
-            self.error_code = error.code
+            self.note(error)
+            self._blamed = isinstance(error, CliFailed | TurnTimeout)
             if isinstance(error, NotLoggedIn):
                 self._supply.login.failed()
             raise error from None
@@ -125,6 +134,7 @@ class Run:
                     self._answered(event, turn)
                 elif isinstance(event, TurnEnd):
                     self.usage, self.stop_reason = event.usage, event.stop_reason
+                    self._ended_early(event)
                 elif self.first_token_ms is None and isinstance(event, TextDelta | ThinkingDelta):
                     self.first_token_ms = self.elapsed_ms
             yield batch
@@ -136,7 +146,12 @@ class Run:
         self._supply.login.verified()
         self._supply.catalogue.update(turn.models)
         # Not earlier: a starting CLI takes half a second of a core, which the first token of this turn needs.
-        self._supply.spares.refill()
+        self._supply.spares.refill(proven=True)
+
+    def _ended_early(self, end: TurnEnd) -> None:
+        # Left with an answer cut, the CLI asks the API to go on, at once: even at SIGTERM it still sends that request.
+        if end.stop_reason not in COMPLETE and self._process is not None:
+            self._process.kill()
 
     def _release(self) -> None:
         if self._released:
@@ -144,12 +159,9 @@ class Run:
         self._released = True
         self.cancellation.on_cancel(None)
         if self._process is not None:
-            ended = self.stop_reason is not None
-            if not ended and self.cancellation.reason is None:
+            if self._blamed:
                 process = self._process
-                log.warning(
-                    "turn cut short pid=%d exit=%s stderr=%r", process.pid, process.exit_code, process.stderr_tail
-                )
-            self._supply.dispose(self._process, at_once=not ended)
+                log.warning("cli failed pid=%d exit=%s stderr=%r", process.pid, process.exit_code, process.stderr_tail)
+            self._supply.dispose(self._process, at_once=self.stop_reason not in COMPLETE)
         self._ticket.leave()
         self._finished(self)

@@ -21,6 +21,8 @@ log = logging.getLogger(__name__)
 
 MAX_AGE = 3600.0
 START_TIMEOUT = 30.0
+# How long the end waits for a start that is under way, in seconds.
+LAST_START = 2.0
 # How often the spares are looked at when nothing calls for it, in seconds.
 INSPECTION = 5.0
 # After a failed start the next try waits, twice as long each time, so that a broken CLI does not eat the machine.
@@ -53,6 +55,7 @@ class Spares:
         self._waiting: collections.deque[Spare] = collections.deque()
         self._wanted = threading.Event()
         self._closed = False
+        self._pause = self._paused_until = 0.0
         self._thread = threading.Thread(target=self._keep, name="spares", daemon=True)
         self.problem: CliFailed | None = None
 
@@ -78,8 +81,14 @@ class Spares:
                 return spare
             self._registry.dispose(spare.process, at_once=False)
 
-    def refill(self) -> None:
-        """Start replacements soon, in the background."""
+    def refill(self, *, proven: bool = False) -> None:
+        """Start replacements soon, in the background.
+
+        `proven` says that a process has just worked: what failed before is over, and nobody needs to wait for it.
+        """
+        if proven:
+            self.problem = None
+            self._pause = self._paused_until = 0.0
         self._wanted.set()
 
     def close(self) -> None:
@@ -91,30 +100,38 @@ class Spares:
         for spare in waiting:
             self._registry.dispose(spare.process, at_once=False)
 
+    def join(self) -> None:
+        """Wait, after `close`, for the end of a start that is under way; bounded."""
+        if self._thread.is_alive():
+            self._thread.join(LAST_START)
+
     def _keep(self) -> None:
-        pause = 0.0
         while True:
-            self._wanted.wait(INSPECTION)
+            left = self._paused_until - time.monotonic()
+            self._wanted.wait(left if left > 0 else INSPECTION)
             self._wanted.clear()
-            if pause:
-                time.sleep(pause)
             if self._closed:
                 return
+            if time.monotonic() < self._paused_until:
+                continue
             try:
                 self._retire()
                 while len(self._waiting) < self.wanted and not self._closed:
                     self._add()
-                pause = 0.0
+                self._pause = 0.0
                 self.problem = None
             except CliFailed as error:
-                pause = min(LONGEST_PAUSE, pause * 2 or FIRST_PAUSE)
+                self._wait_for(min(LONGEST_PAUSE, self._pause * 2 or FIRST_PAUSE))
                 if self.problem is None or self.problem.message != error.message:
                     log.warning("no spare code=%s error=%s", error.code, error.message)
                 self.problem = error
             except Exception:
                 # This thread is the only one that refills: it must outlive what nobody foresaw.
-                pause = LONGEST_PAUSE
+                self._wait_for(LONGEST_PAUSE)
                 log.exception("no spare")
+
+    def _wait_for(self, pause: float) -> None:
+        self._pause, self._paused_until = pause, time.monotonic() + pause
 
     def _retire(self) -> None:
         for spare in list(self._waiting):
@@ -127,8 +144,12 @@ class Spares:
         try:
             # What it answers is the list of models, or, from older versions, that it knows no such request.
             process.write(control_line("models", "list_models"), START_TIMEOUT)
-            with self._lock:
-                self._waiting.append(spare)
+        except BaseException:
+            self._registry.dispose(process, at_once=True)
+            raise
+        with self._lock:
+            self._waiting.append(spare)
+        try:
             self._until_ready(spare)
         except BaseException:
             log.warning("spare failed pid=%d exit=%s stderr=%r", process.pid, process.exit_code, process.stderr_tail)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from pathlib import Path
 
@@ -47,6 +48,8 @@ class Supply:
         binary = self.locator.current()
         argv = command.argv(binary.path, self.catalogue.resolve("default", self._settings.default_model))
         env = command.environment(self._settings.cli_environ)
+        with contextlib.suppress(OSError):  # starting in a folder that is gone says what is wrong
+            self._workspace.mkdir(mode=0o700, parents=True, exist_ok=True)
         return Spare(self.registry.start(argv, env, self._workspace), binary)
 
     def dispose(self, process: Process, *, at_once: bool) -> None:
@@ -57,6 +60,8 @@ class Supply:
         """End every process and wait for it; idempotent and bounded."""
         self.spares.close()
         self.registry.close()
+        # What it may have been starting meanwhile was refused by the registry.
+        self.spares.join()
 
 
 def private_folder(path: Path) -> None:

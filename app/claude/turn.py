@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Iterator
 
+from app.claude import opening
 from app.claude.answer import Answer
-from app.claude.lines import assistant_line, control_line, user_line
+from app.claude.deadlines import Deadlines
+from app.claude.lines import assistant_line, user_line
 from app.claude.process import Process
-from app.claude.protocol import ControlResponse, Line, Result, decode
+from app.claude.protocol import ControlRequest, ControlResponse, Line, Result, decode
+from app.claude.tools import ToolServer
 from app.conversation import Conversation
-from app.errors import CliFailed, TurnTimeout
+from app.errors import CliFailed
 from app.events import Event
 from app.models import CliModel
 
@@ -19,31 +21,6 @@ log = logging.getLogger(__name__)
 
 # How long one read waits, in seconds: the beat at which heartbeats, deadlines and cancellations are looked at.
 TICK = 1.0
-
-
-class Deadlines:
-    """When a turn has taken too long: `ends` (monotonic seconds) in all, `idle` seconds without a line."""
-
-    def __init__(self, total: float, idle: float) -> None:
-        self.ends = time.monotonic() + total
-        self.idle = idle
-        self._last = time.monotonic()
-
-    def touch(self) -> None:
-        """Note that a line came."""
-        self._last = time.monotonic()
-
-    def check(self) -> None:
-        """Raise TurnTimeout when the turn is overdue."""
-        now = time.monotonic()
-        if now >= self.ends:
-            raise TurnTimeout("The turn took longer than CLAUDE_PROXY_TIMEOUT allows.")
-        if now - self._last >= self.idle:
-            raise TurnTimeout("The claude CLI was silent for longer than CLAUDE_PROXY_IDLE_TIMEOUT allows.")
-
-    def left(self) -> float:
-        """Return the seconds a write may take, at least a moment."""
-        return max(0.01, min(self.idle, self.ends - time.monotonic()))
 
 
 class TurnRun:
@@ -54,6 +31,7 @@ class TurnRun:
         self._conversation = conversation
         self._deadlines = deadlines
         self._composed = composed
+        self._tools = ToolServer(conversation.offered)
         self.opened = False  # the process answered: it is alive, and anything may have happened since
         self.models: tuple[CliModel, ...] = ()  # what `initialize` said this login may use
         self.skipped = 0  # lines of unknown type
@@ -63,8 +41,18 @@ class TurnRun:
 
         Raises ProxyError for everything that can go wrong.
         """
+        yield from self._tell()
+        answer = Answer(self._conversation)
+        yield from self._listen(answer)
+        if answer.lacks_call:
+            self._write(user_line(opening.REPAIR, ask=True, composed=self._composed))
+            answer.repair()
+            yield from self._listen(answer)
+
+    def _tell(self) -> Iterator[list[Event]]:
+        """Write everything up to the question, waiting where the CLI must have taken a turn before the next."""
         turns = self._conversation.turns
-        pending = self._opening()
+        pending = opening.lines(self._conversation)
         for number, turn in enumerate(turns[:-1]):
             if turn.role == "assistant":
                 # Taken at once and in order, so it can wait for the next write.
@@ -74,7 +62,8 @@ class TurnRun:
             pending = b""
             yield from self._until_acknowledged()
         self._write(pending + user_line(turns[-1].content, ask=True, composed=self._composed))
-        answer = Answer()
+
+    def _listen(self, answer: Answer) -> Iterator[list[Event]]:
         while not answer.ended:
             batch: list[Event] = []
             try:
@@ -86,15 +75,6 @@ class TurnRun:
                 raise
             yield batch
 
-    def _opening(self) -> bytes:
-        system = [self._conversation.system] if self._conversation.system else []
-        # Not `set_model`: from 2.1.3xx on it asks the API whether a full name exists, which spends a request, and up
-        # to 2.1.197 it leaves a breadcrumb in the prompt.
-        settings = {"model": self._conversation.model}
-        return control_line("initialize", "initialize", systemPrompt=system) + control_line(
-            "settings", "apply_flag_settings", settings=settings
-        )
-
     def _until_acknowledged(self) -> Iterator[list[Event]]:
         """Wait for the result of a history line; the next line must not be written before."""
         while True:
@@ -102,7 +82,7 @@ class TurnRun:
             for line in lines:
                 if isinstance(line, Result):
                     if line.is_error:
-                        Answer().feed(line)
+                        Answer(self._conversation).feed(line)
                     return
             if not lines:
                 yield []
@@ -118,6 +98,10 @@ class TurnRun:
                 self.skipped += 1
             elif isinstance(line, ControlResponse):
                 self._on_control(line)
+            elif isinstance(line, ControlRequest):
+                reply = self._tools.reply(line)
+                if reply is not None:
+                    self._write(reply)
             else:
                 lines.append(line)
             self._deadlines.touch()

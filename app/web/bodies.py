@@ -2,23 +2,57 @@
 
 from __future__ import annotations
 
+import contextlib
+import time
+from collections.abc import Mapping
+from typing import Any
+
 import flask
+import werkzeug.exceptions
 
 from app.errors import UnsupportedMediaType
+from app.web import departures
 
 # curl -d names a form; what it sends is JSON all the same, and the parser has the last word.
 REFUSED = ("multipart/", "image/", "audio/", "video/")
+# How much of a refused body is taken in after the answer: bytes, seconds in all, seconds of silence.
+DISCARDED = 64 * 2**20
+DISCARD_TIME = 5.0
+DISCARD_SILENCE = 1.0
 
 
 def read() -> bytes:
     """Return the body of the current request.
 
-    Raises UnsupportedMediaType for what cannot be JSON; Werkzeug raises 413 beyond MAX_CONTENT_LENGTH.
+    Raises UnsupportedMediaType for what cannot be JSON, and Werkzeug's 413 beyond MAX_CONTENT_LENGTH.
     """
     request = flask.request
     if request.mimetype.startswith(REFUSED):
         raise UnsupportedMediaType(f"The request body must be application/json, not {request.mimetype}.")
-    encoding = request.headers.get("Content-Encoding", "identity")
+    encoding = request.headers.get("Content-Encoding") or "identity"
     if encoding.lower() != "identity":
         raise UnsupportedMediaType(f"Content-Encoding {encoding!r} is not supported; send the body as it is.")
-    return request.get_data(cache=False)
+    body = request.get_data(cache=False)
+    # A body that does not tell its length is cut at the limit in silence.
+    if request.content_length is None and len(body) >= (request.max_content_length or len(body) + 1):
+        raise werkzeug.exceptions.RequestEntityTooLarge
+    return body
+
+
+def discard(environ: Mapping[str, Any]) -> None:
+    """Take in, within bounds, what a client is still sending after its answer.
+
+    A connection closed with unread input is reset, and the client's error would be that, not what it was told.
+    """
+    if not environ.get("wsgi.input_terminated"):
+        return  # nobody knows where the body ends, or how much of it was read
+    connection = departures.connection_of(environ)
+    if connection is None:
+        return
+    deadline = time.monotonic() + DISCARD_TIME
+    size = 0
+    # The client may be gone, or its body may be malformed: there is nobody to tell.
+    with contextlib.suppress(Exception):
+        connection.settimeout(DISCARD_SILENCE)
+        while size < DISCARDED and time.monotonic() < deadline and (data := environ["wsgi.input"].read(2**16)):
+            size += len(data)

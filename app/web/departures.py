@@ -17,6 +17,12 @@ from typing import Any, cast
 SOCKET_KEYS = ("gunicorn.socket", "werkzeug.socket")
 
 
+def connection_of(environ: Mapping[str, Any]) -> socket.socket | None:
+    """Return the connection a request came on, if the server tells."""
+    connection = next((environ[key] for key in SOCKET_KEYS if key in environ), None)
+    return connection if isinstance(connection, socket.socket) else None
+
+
 class Departures:
     """Watches the sockets of all running requests with one selector and one thread. Thread-safe."""
 
@@ -31,8 +37,8 @@ class Departures:
 
         Meanwhile a write to a client that does not read fails after `patience` seconds.
         """
-        connection = next((environ[key] for key in SOCKET_KEYS if key in environ), None)
-        if not isinstance(connection, socket.socket):
+        connection = connection_of(environ)
+        if connection is None:
             yield
             return
         former = connection.gettimeout()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 from http import HTTPStatus
 
@@ -10,6 +11,7 @@ import msgspec
 import werkzeug.exceptions
 
 from app.errors import BadRequest, BodyTooLarge, MethodNotAllowed, NotFound, ProxyError, UnsupportedMediaType
+from app.web import bodies
 
 log = logging.getLogger(__name__)
 
@@ -25,6 +27,7 @@ def respond(error: ProxyError) -> flask.Response:
     """Return the response of an error."""
     response = flask.Response(msgspec.json.encode(error.body()), error.status, error.headers())
     response.mimetype = "application/json"
+    response.call_on_close(functools.partial(bodies.discard, flask.request.environ))
     flask.g.error_code = error.code or error.type
     return response
 

@@ -13,6 +13,17 @@ import flask
 from app.config import Settings, is_loopback
 from app.errors import Forbidden
 
+# The headers are named because a `*` does not cover Authorization; the SDKs add some of their own.
+ALLOW = {
+    "Access-Control-Allow-Methods": "GET, POST, OPTIONS",
+    "Access-Control-Allow-Headers": "Authorization, Content-Type, x-api-key, x-request-id, x-stainless-arch, "
+    "x-stainless-lang, x-stainless-os, x-stainless-package-version, x-stainless-retry-count, x-stainless-runtime, "
+    "x-stainless-runtime-version, x-stainless-timeout, OpenAI-Organization, OpenAI-Project",
+    "Access-Control-Expose-Headers": "x-request-id, x-proxy-served, x-proxy-ignored, x-should-retry, Retry-After",
+    "Access-Control-Allow-Private-Network": "true",
+    "Access-Control-Max-Age": "600",
+}
+
 
 class Gate:
     """Refuses strangers with 403."""
@@ -24,6 +35,7 @@ class Gate:
     def init_app(self, app: flask.Flask) -> None:
         """Check every request of `app`, unknown routes included."""
         app.before_request(self.check)
+        app.after_request(self.permit)
 
     def check(self) -> None:
         """Raise Forbidden unless peer, Host and Origin are allowed."""
@@ -43,6 +55,14 @@ class Gate:
                 f"Origin {origin!r} is not allowed; add it to CLAUDE_PROXY_ALLOWED_ORIGINS if you trust that page.",
                 code="origin_not_allowed",
             )
+
+    def permit(self, response: flask.Response) -> flask.Response:
+        """Tell the browser of an allowed page that it may call, and read the answer (CORS)."""
+        origin = flask.request.headers.get("Origin", "")
+        if origin.lower() in self._origins:
+            response.headers.update(ALLOW, **{"Access-Control-Allow-Origin": origin})
+            response.vary.add("Origin")
+        return response
 
     def _host_allowed(self, host: str) -> bool:
         try:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import itertools
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Protocol
 
 from app.errors import ProxyError
-from app.events import Event, Retrying
+from app.events import ChoiceEvent, Event, Retrying
 
 log = logging.getLogger(__name__)
 
@@ -50,7 +50,7 @@ def hold(batches: Iterator[list[Event]]) -> Iterator[list[Event]]:
     early: list[list[Event]] = []
     for batch in batches:
         early.append(batch)
-        if any(not isinstance(event, Retrying) for event in batch):
+        if any(not _is_retry(event) for event in batch):
             break
         if batch:
             grace = RETRY_GRACE
@@ -59,8 +59,17 @@ def hold(batches: Iterator[list[Event]]) -> Iterator[list[Event]]:
     return itertools.chain(early, batches)
 
 
-def body(batches: Iterator[list[Event]], dialect: StreamDialect, heartbeat: float) -> Iterator[bytes]:
-    """Yield the stream's bytes, one write a batch, with a heartbeat after `heartbeat` seconds without any."""
+def _is_retry(event: Event) -> bool:
+    return isinstance(event.event if isinstance(event, ChoiceEvent) else event, Retrying)
+
+
+def body(
+    batches: Iterator[list[Event]], dialect: StreamDialect, heartbeat: float, note: Callable[[ProxyError], None]
+) -> Iterator[bytes]:
+    """Yield the stream's bytes, one write a batch, with a heartbeat after `heartbeat` seconds without any.
+
+    `note` is told the error that ends the stream, if one does.
+    """
     yield dialect.opening()
     last = time.monotonic()
     try:
@@ -73,7 +82,10 @@ def body(batches: Iterator[list[Event]], dialect: StreamDialect, heartbeat: floa
                 last = now
                 yield data
     except ProxyError as error:
+        note(error)
         yield dialect.error(error)
     except Exception:
         log.exception("stream failed")
-        yield dialect.error(ProxyError("The server failed; its log has the reason."))
+        unforeseen = ProxyError("The server failed; its log has the reason.")
+        note(unforeseen)
+        yield dialect.error(unforeseen)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 import flask
 
@@ -14,25 +14,28 @@ from app.conversation import Conversation
 from app.errors import ClientGone
 from app.events import Event
 from app.web import sse
+from app.web.fan import Fan
 from app.web.request_log import shown
 from app.web.state import state
 
 log = logging.getLogger("app.request")
 
 
-def streamed(conversation: Conversation, dialect: sse.StreamDialect, ignored: Iterable[str]) -> flask.Response:
-    """Return a response that streams the turn.
+def streamed(
+    conversations: Sequence[Conversation], dialect: sse.StreamDialect, ignored: Iterable[str]
+) -> flask.Response:
+    """Return a response that streams a turn for each conversation, side by side.
 
     Raises ProxyError when the turn fails before its first event; later failures end the stream in-band.
     """
-    scope = contextlib.ExitStack()
-    try:
-        run = _begin(conversation, scope)
-        batches = sse.hold(iter(run))
-    except BaseException:
-        scope.close()
-        raise
-    body = sse.body(batches, dialect, state().settings.heartbeat)
+    with contextlib.ExitStack() as failing:
+        run, all_batches = _begin(conversations, failing)
+        try:
+            batches = sse.hold(iter(all_batches))
+        finally:
+            flask.g.facts.update(_facts(run))
+        scope = failing.pop_all()
+    body = sse.body(batches, dialect, state().settings.heartbeat, run.note)
     response = flask.Response(body, headers=sse.HEADERS)
     # Also called when the body was never iterated, which a `finally` in a generator is not.
     response.call_on_close(scope.close)
@@ -41,30 +44,37 @@ def streamed(conversation: Conversation, dialect: sse.StreamDialect, ignored: It
 
 
 def whole(
-    conversation: Conversation, render: Callable[[Iterable[list[Event]]], bytes], ignored: Iterable[str]
+    conversations: Sequence[Conversation], render: Callable[[Iterable[list[Event]]], bytes], ignored: Iterable[str]
 ) -> flask.Response:
-    """Return the finished turn as `render` writes it, in JSON. Raises ProxyError when it fails."""
+    """Return a finished turn for each conversation, in JSON as `render` writes it. Raises ProxyError when one fails."""
     with contextlib.ExitStack() as scope:
-        run = _begin(conversation, scope)
+        run, batches = _begin(conversations, scope)
         try:
-            body = render(run)
+            body = render(batches)
         finally:
             flask.g.facts.update(_facts(run))
     return _marked(flask.Response(body, mimetype="application/json"), run, ignored)
 
 
-def _begin(conversation: Conversation, scope: contextlib.ExitStack) -> Run:
-    """Return a run that ends with `scope` or with its client."""
+def _begin(conversations: Sequence[Conversation], scope: contextlib.ExitStack) -> tuple[Run, Iterable[list[Event]]]:
+    """Return the first run and the batches of them all; they end with `scope` or with their client."""
     parts = state()
-    cancellation = Cancellation()
-    run = parts.pool.run(conversation, cancellation)
-    scope.callback(run.close)
+    runs = []
+    for conversation in conversations:
+        run = parts.pool.run(conversation, Cancellation())
+        scope.callback(run.close)
+        runs.append(run)
+    batches: Run | Fan = runs[0]
+    if len(runs) > 1:
+        batches = Fan(runs)
+        scope.callback(batches.close)
 
     def gone() -> None:
-        cancellation.cancel(ClientGone("The client left."))
+        for run in runs:
+            run.cancellation.cancel(ClientGone("The client left."))
 
     scope.enter_context(parts.departures.watch(flask.request.environ, gone, parts.settings.idle_timeout))
-    return run
+    return runs[0], batches
 
 
 def _marked(response: flask.Response, run: Run, ignored: Iterable[str]) -> flask.Response:
@@ -89,5 +99,8 @@ def _facts(run: Run) -> dict[str, object]:
 
 
 def _log_end(run: Run, path: str, request_id: str) -> None:
+    if run.stop_reason is None and run.error_code is None:
+        # A write failed before the watch saw that nobody reads any longer.
+        run.cancellation.cancel(ClientGone("The client left."))
     facts = {"ms": run.elapsed_ms, **_facts(run)}
     log.info("stream end %s error=%s%s id=%s", path, run.error_code, shown(facts), request_id)

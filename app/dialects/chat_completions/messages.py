@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from app.conversation import Block, TextBlock, Turn
-from app.dialects.chat_completions.parts import text_blocks
+from app.conversation import Block, ImageBlock, TextBlock, ToolResultBlock, Turn
+from app.dialects.chat_completions import images
+from app.dialects.chat_completions.parts import content_blocks, text_blocks
 from app.dialects.chat_completions.tool_rounds import ToolRounds
+from app.dialects.fields import invalid, mapping
 from app.errors import BadRequest
 
 SYSTEM_ROLES = ("system", "developer")
@@ -25,25 +27,18 @@ def system_and_turns(messages: list[Any]) -> tuple[str, tuple[Turn, ...]]:
     """
     roles = [_role(message, f"messages[{index}]") for index, message in enumerate(messages)]
     leading = next((index for index, role in enumerate(roles) if role not in SYSTEM_ROLES), len(roles) - 1)
-    system: list[str] = []
+    system = [_plain(message, f"messages[{index}]") for index, message in enumerate(messages[:leading])]
     turns: list[tuple[Literal["user", "assistant"], list[Block]]] = []
     rounds = ToolRounds()
+    pictures = 0
     for index, (role, message) in enumerate(zip(roles, messages, strict=True)):
+        if index < leading:
+            continue
         param = f"messages[{index}]"
-        text = text_blocks(message.get("content"), f"{param}.content")
-        blocks: list[Block] = [*text]
-        if role in RESULT_ROLES:
-            blocks = [rounds.result(message, text, param)]
-        else:
-            rounds.expect_none(param)
-        if role in SYSTEM_ROLES:
-            plain = "\n".join(block.text for block in text)
-            if index < leading:
-                system.append(plain)
-                continue
-            blocks = [TextBlock(f"<system>\n{plain}\n</system>")] if plain else []
-        elif role == "assistant":
-            blocks += rounds.calls(message, param)
+        blocks = _blocks(role, message, param, rounds)
+        pictures += sum(_pictures(block) for block in blocks)
+        if pictures > images.MOST:
+            raise invalid(f"{param}.content", f"has more than the {images.MOST} pictures one request may hold")
         side: Literal["user", "assistant"] = "assistant" if role == "assistant" else "user"
         if turns and turns[-1][0] == side:
             turns[-1][1].extend(blocks)
@@ -54,12 +49,34 @@ def system_and_turns(messages: list[Any]) -> tuple[str, tuple[Turn, ...]]:
 
 
 def _role(message: Any, param: str) -> str:
-    if not isinstance(message, dict):
-        raise BadRequest(f"{param} must be an object", param=param, code="invalid_value")
-    role = message.get("role")
+    role = mapping(message, param).get("role")
     if role not in ROLES:
-        raise BadRequest(f"{param}.role must be one of {', '.join(ROLES)}", param=f"{param}.role", code="invalid_value")
+        raise invalid(f"{param}.role", f"must be one of {', '.join(ROLES)}")
     return str(role)
+
+
+def _blocks(role: str, message: dict[str, Any], param: str, rounds: ToolRounds) -> list[Block]:
+    """Return what a message adds to its side's turn."""
+    content = message.get("content")
+    if role in RESULT_ROLES:
+        return [rounds.result(message, content_blocks(content, f"{param}.content"), param)]
+    rounds.expect_none(param)
+    if role in SYSTEM_ROLES:
+        plain = _plain(message, param)
+        return [TextBlock(f"<system>\n{plain}\n</system>")] if plain else []
+    if role == "assistant":
+        said = text_blocks(content, f"{param}.content") or text_blocks(message.get("refusal"), f"{param}.refusal")
+        return [*said, *rounds.calls(message, param)]
+    return [*content_blocks(content, f"{param}.content")]
+
+
+def _plain(message: dict[str, Any], param: str) -> str:
+    return "\n".join(block.text for block in text_blocks(message.get("content"), f"{param}.content"))
+
+
+def _pictures(block: Block) -> int:
+    inner = block.content if isinstance(block, ToolResultBlock) else (block,)
+    return sum(isinstance(item, ImageBlock) for item in inner)
 
 
 def _framed(turns: list[tuple[Literal["user", "assistant"], list[Block]]]) -> tuple[Turn, ...]:

@@ -2,64 +2,74 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from typing import Any
 
 import msgspec
 
-from app.conversation import Conversation
+from app.conversation import Conversation, Options, ToolDefinition
+from app.dialects.chat_completions.ignored import ignored
 from app.dialects.chat_completions.messages import system_and_turns
-from app.dialects.chat_completions.schema import HONOURED, NEUTRAL, ChatRequest
+from app.dialects.chat_completions.options import options
+from app.dialects.chat_completions.schema import ChatRequest
+from app.dialects.chat_completions.tool_choice import offered
+from app.dialects.chat_completions.tools import check_names, definitions
+from app.dialects.openai.body import checked, decoded
 from app.errors import BadRequest
-
-MALFORMED = re.compile(r" - at `(?:key in )?\$\.?([^`]*)`$")
 
 
 class ParsedRequest(msgspec.Struct, frozen=True):
-    """A checked request; `ignored` names the parameters that have no effect here."""
+    """A checked request for `n` answers; `ignored` names the parameters that have no effect here."""
 
     conversation: Conversation
     stream: bool
     include_usage: bool
     ignored: tuple[str, ...]
+    n: int = 1
 
 
 def parse(body: bytes, resolve_model: Callable[[str], str]) -> ParsedRequest:
     """Read a request body. Raises BadRequest with the field in `param`."""
-    try:
-        fields = msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise BadRequest(f"The request body is not valid JSON: {error}") from None
-    if not isinstance(fields, dict):
-        raise BadRequest("The request body must be a JSON object.")
-    request = _checked(fields)
+    fields = decoded(body)
+    _check_endpoint(fields)
+    request = checked(fields, ChatRequest)
     if not request.model.strip():
         raise BadRequest("model must not be empty", param="model", code="invalid_value")
     if not request.messages:
         raise BadRequest("messages must hold at least one message", param="messages", code="invalid_value")
     system, turns = system_and_turns(request.messages)
-    options = request.stream_options
+    tools, how = _offer(request)
+    ending = request.stream_options
     return ParsedRequest(
-        conversation=Conversation(resolve_model(request.model), system, turns),
+        conversation=Conversation(resolve_model(request.model), system, turns, tools, how),
         stream=bool(request.stream),
-        include_usage=bool(request.stream and options is not None and options.include_usage),
-        ignored=tuple(name for name, value in fields.items() if _is_ignored(name, value)),
+        include_usage=bool(request.stream and ending is not None and ending.include_usage),
+        ignored=ignored(fields, request),
+        n=request.n or 1,
     )
 
 
-def _checked(fields: dict[str, Any]) -> ChatRequest:
-    try:
-        return msgspec.convert(fields, ChatRequest)
-    except msgspec.ValidationError as error:
-        text = str(error)
-        place = MALFORMED.search(text)
-        if place is not None:
-            param = place[1].replace("[...]", "")
-            raise BadRequest(f"{param}: {text[: place.start()]}", param=param, code="invalid_value") from None
-        missing = re.search(r"required field `(\w+)`", text)
-        raise BadRequest(text, param=missing[1] if missing else None, code="missing_required_parameter") from None
+def _check_endpoint(fields: dict[str, Any]) -> None:
+    if "messages" not in fields and "input" in fields:
+        raise BadRequest(
+            "This endpoint takes `messages`; `input` belongs to the Responses API (/v1/responses).",
+            param="messages",
+            code="missing_required_parameter",
+        )
 
 
-def _is_ignored(name: str, value: Any) -> bool:
-    return name not in HONOURED and value is not None and value not in NEUTRAL.get(name, ())
+def _offer(request: ChatRequest) -> tuple[tuple[ToolDefinition, ...], Options]:
+    """Return the tools the model gets to see, and the options; `tools` rule over the older `functions`."""
+    how = options(request)
+    old = not request.tools and bool(request.functions)
+    param = "functions" if old else "tools"
+    tools = definitions((request.functions if old else request.tools) or [], param)
+    if request.tool_choice is not None or request.tools:
+        offer, choice = offered(request.tool_choice, tools, "tool_choice")
+    else:
+        offer, choice = offered(request.function_call, tools, "function_call")
+    if offer:
+        check_names(tools, param, structured=how.schema is not None)
+    # The old form has room for one call.
+    parallel = how.parallel_tools and not old
+    return offer, msgspec.structs.replace(how, tool_choice=choice, parallel_tools=parallel)

@@ -2,84 +2,89 @@
 
 from __future__ import annotations
 
-import secrets
-import time
 from collections.abc import Iterable
 from typing import Any
 
 import msgspec
 
-from app.events import Event, Restart, TextDelta, TurnEnd, TurnStart, Usage
-
-# The Messages API's stop reasons in OpenAI's words; clients fail on any other word.
-FINISH_REASONS = {
-    "end_turn": "stop",
-    "stop_sequence": "stop",
-    "max_tokens": "length",
-    "model_context_window_exceeded": "length",
-    "tool_use": "tool_calls",
-    "refusal": "content_filter",
-}
-
-
-class Identity(msgspec.Struct, frozen=True):
-    """What every chunk of one completion repeats; `created` is in unix seconds."""
-
-    id: str
-    created: int
-
-    @classmethod
-    def new(cls) -> Identity:
-        """Return a fresh id and the time."""
-        return cls(f"chatcmpl-{secrets.token_hex(12)}", int(time.time()))
+from app.dialects.openai.objects import Identity, finish_reason, joined, usage_object
+from app.events import (
+    ChoiceEvent,
+    Event,
+    Restart,
+    TextDelta,
+    ThinkingDelta,
+    ToolCallDelta,
+    ToolCallStart,
+    TurnEnd,
+    TurnStart,
+    Usage,
+)
 
 
-def finish_reason(stop_reason: str) -> str:
-    """Return OpenAI's word for why the answer ended."""
-    return FINISH_REASONS.get(stop_reason, "stop")
+class Choice:
+    """One answer while it is read: text, thinking and calls, still in the pieces they came in."""
+
+    def __init__(self) -> None:
+        self.model = ""
+        self.end = TurnEnd("end_turn", Usage())
+        self._texts: list[bytes] = []
+        self._thinking: list[bytes] = []
+        self._calls: list[tuple[ToolCallStart, list[bytes]]] = []
+
+    def feed(self, event: Event) -> None:
+        """Take up an event."""
+        match event:
+            case TextDelta():
+                self._texts.append(event.json)
+            case ThinkingDelta():
+                self._thinking.append(event.json)
+            case ToolCallStart():
+                self._calls.append((event, []))
+            case ToolCallDelta():
+                self._calls[event.index][1].append(event.json)
+            case Restart():
+                del self._texts[event.keep :]
+                self._calls.clear()
+            case TurnStart():
+                self.model = event.model
+            case TurnEnd():
+                self.end = event
+
+    def as_object(self, index: int, *, reasoning: bool) -> dict[str, Any]:
+        """Return the choice as the API has it; `reasoning` shows the thinking."""
+        content = joined(self._texts) if self._texts else None
+        refusal = content if self.end.stop_reason == "refusal" else None
+        message: dict[str, Any] = {"role": "assistant", "content": content, "refusal": refusal, "annotations": []}
+        if reasoning and self._thinking:
+            message["reasoning_content"] = joined(self._thinking)
+        if self._calls:
+            message["tool_calls"] = [
+                {
+                    "id": call.id,
+                    "type": "function",
+                    "function": {"name": call.name, "arguments": joined(arguments)},
+                }
+                for call, arguments in self._calls
+            ]
+        reason = finish_reason(self.end.stop_reason)
+        return {"index": index, "message": message, "logprobs": None, "finish_reason": reason}
 
 
-def usage_object(usage: Usage) -> dict[str, Any]:
-    """Return token counts in OpenAI's shape, where the prompt includes what the cache read and wrote."""
-    prompt = usage.input_tokens + usage.cache_read_tokens + usage.cache_write_tokens
-    return {
-        "prompt_tokens": prompt,
-        "completion_tokens": usage.output_tokens,
-        "total_tokens": prompt + usage.output_tokens,
-        "prompt_tokens_details": {
-            "cached_tokens": usage.cache_read_tokens,
-            "cache_write_tokens": usage.cache_write_tokens,
-        },
-        "completion_tokens_details": {"reasoning_tokens": usage.reasoning_tokens},
-    }
-
-
-def completion(batches: Iterable[list[Event]], identity: Identity) -> bytes:
-    """Read a turn to its end and return the completion as JSON. Raises what the turn raises."""
-    pieces: list[bytes] = []
-    model, end = "", TurnEnd("end_turn", Usage())
+def completion(batches: Iterable[list[Event]], identity: Identity, *, reasoning: bool, n: int = 1) -> bytes:
+    """Read `n` turns to their end and return the completion as JSON. Raises what a turn raises."""
+    choices = [Choice() for _ in range(n)]
     for batch in batches:
-        for event in batch:
-            if isinstance(event, TextDelta):
-                pieces.append(event.json[1:-1])
-            elif isinstance(event, Restart):
-                del pieces[event.keep :]
-            elif isinstance(event, TurnStart):
-                model = event.model
-            elif isinstance(event, TurnEnd):
-                end = event
-    # The pieces are JSON strings already: joined they are one, without decoding.
-    content = msgspec.Raw(b'"' + b"".join(pieces) + b'"') if pieces else None
-    refusal = content if end.stop_reason == "refusal" else None
-    message: dict[str, Any] = {"role": "assistant", "content": content, "refusal": refusal, "annotations": []}
-    choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": finish_reason(end.stop_reason)}
+        for marked in batch:
+            place, event = (marked.choice, marked.event) if isinstance(marked, ChoiceEvent) else (0, marked)
+            choices[place].feed(event)
     return msgspec.json.encode(
         {
             "id": identity.id,
             "object": "chat.completion",
             "created": identity.created,
-            "model": model,
-            "choices": [choice],
-            "usage": usage_object(end.usage),
+            "model": choices[0].model,
+            "choices": [choice.as_object(index, reasoning=reasoning) for index, choice in enumerate(choices)],
+            "usage": usage_object(sum((choice.end.usage for choice in choices), Usage())),
         }
     )

@@ -6,31 +6,35 @@ from typing import Any
 
 import msgspec
 
+from app.dialects.openai.options import Answers, StreamOptions, Temperature, Tokens, TopP
 
-class StreamOptions(msgspec.Struct):
-    """How a stream ends."""
 
-    include_usage: bool | None = None
+class Reasoning(msgspec.Struct):
+    """How much to think, in the form newer clients use."""
+
+    effort: str | None = None
 
 
 class ChatRequest(msgspec.Struct):
-    """The fields served today. `messages` is checked item by item, for errors that name the item."""
+    """The fields looked at; null means absent. Those of type Any are checked item by item, to name the item."""
 
     model: str
     messages: list[Any]
     stream: bool | None = None
     stream_options: StreamOptions | None = None
-
-
-HONOURED = frozenset(ChatRequest.__struct_fields__)
-# At these values a parameter asks for nothing that we leave out.
-NEUTRAL: dict[str, tuple[Any, ...]] = {
-    "n": (1,),
-    "tools": ([],),
-    "functions": ([],),
-    "tool_choice": ("none", "auto"),
-    "parallel_tool_calls": (True,),
-    "response_format": ({"type": "text"},),
-    "modalities": (["text"],),
-    "logprobs": (False,),
-}
+    n: Answers | None = None
+    tools: list[Any] | None = None
+    tool_choice: Any = None
+    parallel_tool_calls: bool | None = None
+    functions: list[Any] | None = None
+    function_call: Any = None
+    response_format: dict[str, Any] | None = None
+    max_completion_tokens: Tokens | None = None
+    max_tokens: Tokens | None = None
+    stop: Any = None
+    reasoning_effort: str | None = None
+    reasoning: Reasoning | None = None
+    modalities: list[Any] | None = None
+    # In range they have no effect.
+    temperature: Temperature | None = None
+    top_p: TopP | None = None

@@ -7,11 +7,11 @@ from typing import Any
 
 import msgspec
 
-from app.conversation import TextBlock, ToolResultBlock, ToolUseBlock
+from app.conversation import ToolResultBlock, ToolUseBlock
+from app.dialects.chat_completions.parts import Content
+from app.dialects.fields import array, function_name, invalid, is_deep, mapping
 from app.errors import BadRequest
 
-# What the API takes in a tool's name; other characters come from clients with their own name spaces.
-NAME = re.compile(r"[a-zA-Z0-9_-]{1,128}")
 OLD_CALL = "function"
 
 
@@ -27,23 +27,21 @@ class ToolRounds:
 
     def calls(self, message: dict[str, Any], param: str) -> list[ToolUseBlock]:
         """Return the calls of an assistant message; each must be answered before anything else is said."""
-        calls = message.get("tool_calls") or []
-        if not isinstance(calls, list):
-            raise BadRequest(f"{param}.tool_calls must be an array", param=f"{param}.tool_calls", code="invalid_value")
+        calls = array(message.get("tool_calls"), f"{param}.tool_calls")
         blocks = [self._call(call, f"{param}.tool_calls[{index}]") for index, call in enumerate(calls)]
         if message.get("function_call") is not None:
-            call = {"id": OLD_CALL, "function": message["function_call"]}
-            blocks.append(self._call(call, f"{param}.function_call"))
+            place = f"{param}.function_call"
+            blocks.append(self._use(OLD_CALL, mapping(message["function_call"], place), place, place))
         return blocks
 
-    def result(self, message: dict[str, Any], content: list[TextBlock], param: str) -> ToolResultBlock:
+    def result(self, message: dict[str, Any], content: list[Content], param: str) -> ToolResultBlock:
         """Return the result a tool message carries. Raises BadRequest when no call waits for it."""
         given = message.get("tool_call_id", OLD_CALL if message["role"] == OLD_CALL else None)
         if not isinstance(given, str):
-            raise _bad(f"{param}.tool_call_id", "must name the call this is the result of")
+            raise invalid(f"{param}.tool_call_id", "must name the call this is the result of")
         call = self._open.pop(_plain(given), None)
         if call is None:
-            raise _bad(f"{param}.tool_call_id", f"{given!r} answers no tool call of the assistant message before it")
+            raise invalid(f"{param}.tool_call_id", f"{given!r} answers no tool call of the assistant message before it")
         return ToolResultBlock(call, tuple(content))
 
     def expect_none(self, param: str) -> None:
@@ -57,15 +55,16 @@ class ToolRounds:
             )
 
     def _call(self, call: Any, param: str) -> ToolUseBlock:
-        function = call.get("function") if isinstance(call, dict) else None
-        name = function.get("name") if isinstance(function, dict) else None
-        if not isinstance(function, dict) or not isinstance(name, str) or not NAME.fullmatch(name):
-            raise _bad(f"{param}.function.name", "must be 1 to 128 letters, digits, _ or -")
-        given = call.get("id")
+        place = f"{param}.function"
+        function = mapping(mapping(call, param).get("function"), place)
+        return self._use(call.get("id"), function, place, f"{param}.id")
+
+    def _use(self, given: Any, function: dict[str, Any], param: str, id_param: str) -> ToolUseBlock:
+        name = function_name(function.get("name"), f"{param}.name")
         if not isinstance(given, str) or not _plain(given):
-            raise _bad(f"{param}.id", "must be a string with letters or digits")
+            raise invalid(id_param, "must be a string with letters or digits")
         if _plain(given) in self._open:
-            raise _bad(f"{param}.id", f"{given!r} is used twice")
+            raise invalid(id_param, f"{given!r} is used twice")
         call_id = self._open[_plain(given)] = self._unused(re.sub(r"[^a-zA-Z0-9_-]", "", given))
         return ToolUseBlock(call_id, name, _arguments(function.get("arguments")))
 
@@ -87,12 +86,10 @@ def _arguments(text: Any) -> dict[str, Any]:
         value = msgspec.json.decode(text) if text else {}
     except (msgspec.DecodeError, TypeError, RecursionError):
         value = text
+    if is_deep(value):
+        value = text
     return value if isinstance(value, dict) else {"arguments": value}
 
 
 def _plain(call_id: str) -> str:
     return re.sub(r"[^a-zA-Z0-9]", "", call_id)
-
-
-def _bad(param: str, text: str) -> BadRequest:
-    return BadRequest(f"{param} {text}", param=param, code="invalid_value")

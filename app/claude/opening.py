@@ -1,0 +1,65 @@
+"""What a process is told before the conversation: system prompt, model, options and the client's tools."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from app.claude.lines import control_line
+from app.claude.tools import SERVER
+from app.conversation import Conversation, Options, TextBlock, ToolChoice
+
+REPAIR = (TextBlock("<system>\nYou did not call a tool. Call one now, as you were told to.\n</system>"),)
+
+
+def lines(conversation: Conversation) -> bytes:
+    """Return the control requests that make a fresh process this conversation's."""
+    options = conversation.options
+    system = "\n\n".join(filter(None, (conversation.system, _instruction(options.tool_choice))))
+    start: dict[str, Any] = {"systemPrompt": [system] if system else []}
+    if conversation.offered:
+        start["sdkMcpServers"] = [SERVER]
+    if options.schema is not None:
+        start["jsonSchema"] = options.schema
+    told = control_line("initialize", "initialize", **start)
+    if options.thinking:
+        told += control_line(
+            "thinking", "set_max_thinking_tokens", max_thinking_tokens=None, thinking_display="summarized"
+        )
+    return told + control_line("settings", "apply_flag_settings", settings=_settings(conversation.model, options))
+
+
+def _settings(model: str, options: Options) -> dict[str, Any]:
+    # Not `set_model`: from 2.1.3xx on it asks the API whether a full name exists, which spends a request, and up to
+    # 2.1.197 it leaves a breadcrumb in the prompt.
+    settings: dict[str, Any] = {"model": model}
+    if options.effort is not None:
+        settings["effortLevel"] = options.effort
+    environ: dict[str, str] = {}
+    if options.max_tokens is not None:
+        environ["CLAUDE_CODE_MAX_OUTPUT_TOKENS"] = str(options.max_tokens)
+    if extra := _extra_body(options):
+        environ["CLAUDE_CODE_EXTRA_BODY"] = msgspec.json.encode(extra).decode()
+    if environ:
+        settings["env"] = environ
+    return settings
+
+
+def _extra_body(options: Options) -> dict[str, Any]:
+    """Return what is merged into the API request: what the CLI has no setting for."""
+    extra: dict[str, Any] = {}
+    # The API refuses sequences of nothing but white space; those are cut here alone.
+    if stop := [text for text in options.stop if text.strip()]:
+        extra["stop_sequences"] = stop
+    if not options.parallel_tools:
+        extra["tool_choice"] = {"type": "auto", "disable_parallel_tool_use": True}
+    return extra
+
+
+def _instruction(choice: ToolChoice) -> str:
+    # The API cannot force a call while the model thinks, so it is told.
+    if not choice.must_call:
+        return ""
+    which = f"the tool `{choice.name}`" if choice.name else "one of your tools"
+    return f"Your next answer must be a call of {which}; text alone is not accepted."

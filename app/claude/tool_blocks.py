@@ -1,0 +1,66 @@
+"""The tool_use blocks of an answer: the client's calls, the CLI's structured output, and names the model invented."""
+
+from __future__ import annotations
+
+import re
+
+import msgspec
+
+from app.claude.protocol import ContentBlock
+from app.events import Event, ToolCallDelta, ToolCallStart
+
+# The tool by which the CLI has the model give an answer that satisfies a schema.
+STRUCTURED = "StructuredOutput"
+PREFIX = "mcp__client__"
+NO_ARGUMENTS = b'"{}"'
+# OpenClaw hands ids back with nothing but letters and digits, and no more than this many.
+ID_LENGTH = 40
+
+
+class ToolBlocks:
+    """Follows the tool_use blocks of one turn; `calls` counts those of the client's tools in the current message."""
+
+    def __init__(self, names: frozenset[str]) -> None:
+        self._names = names
+        self._open: dict[int, int] = {}  # block index -> call index
+        self._silent: set[int] = set()  # calls without a piece of arguments so far
+        self.calls = 0
+
+    def start(self, index: int, block: ContentBlock) -> list[Event]:
+        """Return the beginning of a call; nothing for a tool that is not the client's."""
+        name = block.name.removeprefix(PREFIX)
+        # The CLI itself answers a call of a tool that does not exist, and the turn goes on.
+        if name not in self._names:
+            return []
+        call = self._open[index] = self.calls
+        self._silent.add(call)
+        self.calls += 1
+        return [ToolCallStart(call, re.sub(r"[^a-zA-Z0-9]", "", block.id)[:ID_LENGTH], name)]
+
+    def delta(self, index: int, partial_json: bytes) -> list[Event]:
+        """Return a piece of a call's arguments."""
+        call = self._open.get(index)
+        if call is None or partial_json == b'""':
+            return []
+        self._silent.discard(call)
+        return [ToolCallDelta(call, partial_json)]
+
+    def stop(self, index: int) -> list[Event]:
+        """Return what a call still lacks at its end: arguments are never empty."""
+        call = self._open.pop(index, None)
+        return [ToolCallDelta(call, NO_ARGUMENTS)] if call in self._silent and call is not None else []
+
+    def whole(self, index: int, block: ContentBlock) -> list[Event]:
+        """Return a call that came in one piece."""
+        events = self.start(index, block)
+        if events:
+            text = bytes(block.input).decode() or "{}"
+            events += self.delta(index, msgspec.json.encode(text))
+            self._open.pop(index)
+        return events
+
+    def forget(self) -> None:
+        """Drop the calls of a message that broke off, or that held none of the client's."""
+        self._open.clear()
+        self._silent.clear()
+        self.calls = 0

@@ -1,0 +1,43 @@
+"""Data inside a request: `data:` URLs and bare base64."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+
+import msgspec
+
+from app.dialects.fields import invalid
+
+SCHEME = "data:"
+
+
+class InlineData(msgspec.Struct, frozen=True):
+    """Bytes, their base64 text without white space, and their declared media type, "" when there was none."""
+
+    media_type: str
+    data: str
+    raw: bytes
+
+
+def is_data_url(text: str) -> bool:
+    """Return whether a text is a `data:` URL."""
+    return text[: len(SCHEME)].lower() == SCHEME
+
+
+def read(text: str, param: str) -> InlineData:
+    """Return what a `data:` URL, or a bare base64 text, holds. Raises BadRequest naming `param`."""
+    media_type, payload = "", text
+    if is_data_url(text):
+        header, comma, payload = text[len(SCHEME) :].partition(",")
+        media_type, *attributes = (word.strip().lower() for word in header.split(";"))
+        if not comma or "base64" not in attributes:
+            raise invalid(param, "must be a data: URL in base64, such as data:image/png;base64,iVBOR...")
+    data = "".join(payload.split())
+    try:
+        raw = base64.b64decode(data, validate=True)
+    except (binascii.Error, ValueError):
+        raise invalid(param, "is not valid base64") from None
+    if not raw:
+        raise invalid(param, "holds no data")
+    return InlineData(media_type, data, raw)

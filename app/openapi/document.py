@@ -1,0 +1,111 @@
+"""The document itself: every route, with and without /v1."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+import msgspec
+
+from app.openapi import requests, responses
+from app.version import __version__
+
+PREFIX = "/v1"
+# What can go wrong where no model is asked.
+PLAIN_FAILURES = (403, 404, 405, 500)
+MODEL_ID = {
+    "name": "name",
+    "in": "path",
+    "required": True,
+    "description": "An id or alias, perhaps behind a provider's name and a slash.",
+    "schema": {"type": "string", "minLength": 1, "examples": ["claude-sonnet-4"]},
+}
+
+
+@functools.cache
+def encoded() -> bytes:
+    """Return the document as JSON."""
+    return msgspec.json.encode(document())
+
+
+def document() -> dict[str, Any]:
+    """Return the document: OpenAPI 3.1, https://spec.openapis.org/oas/v3.1.1 ."""
+    paths = {
+        "/health": {"get": _reading("health", "Whether the server runs.", "Health")},
+        "/ready": {"get": _readiness()},
+    }
+    for prefix in (PREFIX, ""):
+        for path, item in _api().items():
+            paths[prefix + path] = item if prefix else _unprefixed(item)
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "claude-max-api-proxy",
+            "version": __version__,
+            "description": "The part of OpenAI's API that this server speaks, over the Claude Code CLI.",
+            "license": {"name": "MIT", "identifier": "MIT"},
+        },
+        "servers": [{"url": "/"}],
+        "paths": paths,
+        "components": {
+            "schemas": {**requests.schemas(), **responses.SCHEMAS},
+            "responses": responses.failures(),
+        },
+    }
+
+
+def _api() -> dict[str, Any]:
+    model = _reading("retrieveModel", "One model, by id, alias or prefixed name.", "Model")
+    return {
+        "/chat/completions": {
+            "post": _turn("createChatCompletion", "Answer a conversation.", "ChatRequest", "ChatCompletion")
+        },
+        "/completions": {"post": _turn("createCompletion", "Continue a text.", "CompletionRequest", "Completion")},
+        "/models": {"get": _reading("listModels", "What this login may use.", "ModelList")},
+        "/models/{name}": {"get": {**model, "parameters": [MODEL_ID]}},
+        "/openapi.json": {"get": _self()},
+    }
+
+
+def _turn(operation: str, summary: str, request: str, answer: str) -> dict[str, Any]:
+    body = {"application/json": {"schema": {"$ref": requests.REF.format(name=request)}}}
+    answers = {
+        200: responses.success(answer, turn=True),
+        **{status: responses.failure(status) for status in responses.failing()},
+    }
+    return {
+        "operationId": operation,
+        "summary": summary,
+        "requestBody": {"required": True, "content": body},
+        "responses": {str(status): response for status, response in answers.items()},
+    }
+
+
+def _reading(operation: str, summary: str, answer: str) -> dict[str, Any]:
+    answers = {200: responses.success(answer), **{status: responses.failure(status) for status in PLAIN_FAILURES}}
+    return {
+        "operationId": operation,
+        "summary": f"{summary} Costs nothing.",
+        "responses": {str(status): response for status, response in answers.items()},
+    }
+
+
+def _readiness() -> dict[str, Any]:
+    operation = _reading("ready", "Whether a request would be answered.", "Readiness")
+    not_ready = {**responses.success("Readiness"), "description": "It would not; `reason` says what to do."}
+    operation["responses"]["503"] = not_ready
+    return operation
+
+
+def _self() -> dict[str, Any]:
+    operation = _reading("openapi", "This document.", "Health")
+    operation["responses"]["200"]["content"] = {"application/json": {"schema": {"type": "object"}}}
+    return operation
+
+
+def _unprefixed(item: dict[str, Any]) -> dict[str, Any]:
+    """Return a path that is also there without /v1: the same under other operation ids."""
+    return {
+        method: {**operation, "operationId": f"{operation['operationId']}Unprefixed"}
+        for method, operation in item.items()
+    }

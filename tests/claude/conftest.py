@@ -1,0 +1,62 @@
+"""Children that are ended whatever a test does, and files that look like a `claude`."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import hermetic
+import psutil
+import pytest
+
+from app.claude.process import Process
+from app.config import Settings
+
+
+@pytest.fixture
+def spawn(tmp_path):
+    """Give a function that starts Python code as a Process; all are closed at the end."""
+    started = []
+
+    def start(code):
+        process = Process([sys.executable, "-c", code], dict(os.environ), tmp_path)
+        started.append(process)
+        return process
+
+    yield start
+    for process in started:
+        process.close(at_once=True)
+
+
+@pytest.fixture
+def script(tmp_path):
+    """Give a function that writes an executable shell script called `claude`."""
+
+    def write(text, name="claude", folder=tmp_path):
+        path = folder / name
+        path.write_text(f"#!/bin/sh\n{text}\n")
+        path.chmod(0o755)
+        return path
+
+    return write
+
+
+@pytest.fixture
+def settings(tmp_path):
+    """Give a function that reads settings from a hermetic environment."""
+    return lambda **env: Settings.from_environ({**hermetic.environment(tmp_path), **env})
+
+
+@pytest.fixture(autouse=True)
+def no_child_left():
+    """Whatever a test starts has ended with it."""
+    before = set(psutil.Process().children())
+    yield
+    left = [child for child in psutil.Process().children() if child not in before]
+    assert [child.cmdline() for child in left if child.status() != psutil.STATUS_ZOMBIE] == []
+
+
+@pytest.fixture
+def fake():
+    return Path(__file__).parent.parent / "fake_claude.py"

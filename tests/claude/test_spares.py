@@ -1,0 +1,224 @@
+"""Processes started in advance: ready before they are asked for, replaced when taken, never leaked."""
+
+from __future__ import annotations
+
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from server import until
+
+from app.claude.binary import Binary
+from app.claude.spares import MAX_AGE, Spare, Spares
+from app.errors import CliFailed
+from app.models import Catalogue
+
+from . import cli
+
+BINARY = Binary(Path("/claude"), (2, 1, 330), (1, 1, 1))
+MODELS = [{"value": "opus", "resolvedModel": "claude-opus-5"}]
+
+
+class FakeProcess:
+    """Answers what it is told to, once it has been written to."""
+
+    pid, exit_code, stderr_tail = 1, None, ""
+
+    def __init__(self, *answers, write_error=None):
+        self.alive, self.started = True, time.monotonic()
+        self.written = b""
+        self._answers, self._write_error = list(answers), write_error
+
+    def write(self, data, timeout):
+        if self._write_error:
+            raise self._write_error
+        self.written += data
+
+    def readable(self, timeout):
+        if not self._answers:
+            time.sleep(0.01)
+        return bool(self._answers)
+
+    def read(self, timeout):
+        answer = self._answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return [answer]
+
+
+class FakeRegistry:
+    """Notes what is to be ended, in order."""
+
+    def __init__(self):
+        self.disposed = []
+
+    def dispose(self, process, *, at_once):
+        process.alive = False
+        self.disposed.append(process)
+
+
+class Rig:
+    """Spares over a list of processes to start; an exception in it is raised instead."""
+
+    def __init__(self, count, *script):
+        self.script, self.started = list(script), []
+        self.registry, self.catalogue = FakeRegistry(), Catalogue()
+        self.spares = Spares(count, self._start, self.registry, self.catalogue)
+
+    def _start(self):
+        item = self.script.pop(0) if self.script else good()
+        if isinstance(item, Exception):
+            raise item
+        self.started.append(item)
+        return Spare(item, BINARY)
+
+    def open(self):
+        self.spares.open()
+        return self
+
+
+def good():
+    return FakeProcess(cli.control("models", response={"models": MODELS}))
+
+
+@pytest.fixture
+def rig(monkeypatch):
+    """Give a function that makes a rig with short pauses; its thread has ended when the test has."""
+    for name, value in {"INSPECTION": 0.02, "FIRST_PAUSE": 0.02, "LONGEST_PAUSE": 0.05, "START_TIMEOUT": 0.3}.items():
+        monkeypatch.setattr(f"app.claude.spares.{name}", value)
+    rigs = []
+
+    def make(*args):
+        rigs.append(Rig(*args))
+        return rigs[-1]
+
+    yield make
+    for made in rigs:
+        made.spares.close()
+        if made.spares._thread.ident is not None:
+            made.spares._thread.join(5)
+            assert not made.spares._thread.is_alive()
+
+
+def test_ready(rig):
+    """So many as wanted get ready, and tell the login's models without a model call."""
+    made = rig(2).open()
+    until(lambda: made.spares.ready == 2)
+    assert b'"list_models"' in made.started[0].written
+    assert any(entry["id"] == "claude-opus-5" for entry in made.catalogue.entries())
+
+
+def test_older_versions(rig):
+    """A version that knows no `list_models` is ready all the same."""
+    made = rig(1, FakeProcess(cli.control("models", subtype="error", error="Unknown request"))).open()
+    until(lambda: made.spares.ready == 1)
+
+
+def test_take_and_refill(rig):
+    """A spare is given once, and replaced when asked for."""
+    made = rig(1).open()
+    until(lambda: made.spares.ready == 1)
+    spare = made.spares.take(BINARY)
+    assert spare.process is made.started[0]
+    made.spares.refill()
+    until(lambda: made.spares.ready == 1)
+    assert made.spares.take(BINARY).process is made.started[1]
+    assert made.registry.disposed == []
+
+
+def test_take_while_starting(rig):
+    """A spare that is still starting is given, and nobody reads its lines any longer."""
+    starting = FakeProcess()
+    made = rig(1, starting).open()
+    spare = until(lambda: made.spares.take(BINARY))
+    assert (spare.process, spare.ready) == (starting, False)
+    until(lambda: made.spares.ready == 1)
+    assert starting not in made.registry.disposed
+
+
+def test_none_wanted(rig):
+    """Without spares there is none to take, and nothing is started."""
+    made = rig(0).open()
+    time.sleep(0.05)
+    assert made.spares.take(BINARY) is None
+    assert made.started == []
+
+
+@pytest.mark.parametrize("reason", ["dead", "old", "another binary"])
+def test_unfit(rig, reason):
+    """A dead spare, an old one and one of a replaced executable are ended, not used."""
+    made = rig(1).open()
+    until(lambda: made.spares.ready == 1)
+    first = made.started[0]
+    wanted = BINARY
+    if reason == "dead":
+        first.alive = False
+    elif reason == "old":
+        first.started -= MAX_AGE + 1
+        made.spares.refill()
+        until(lambda: first in made.registry.disposed)
+    else:
+        wanted = BINARY._replace(stamp=(2, 2, 2))
+    found = made.spares.take(wanted)
+    assert found is None or found.process is not first
+    until(lambda: first in made.registry.disposed)
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        FakeProcess(CliFailed("It ended.")),
+        FakeProcess(b"this is not JSON"),
+        FakeProcess(),
+        FakeProcess(write_error=CliFailed("It ended.")),
+        FakeProcess(ValueError("nobody foresaw this")),
+    ],
+    ids=["dies", "babbles", "is silent", "takes no input", "surprises"],
+)
+def test_failed_start_leaves_nothing(rig, broken):
+    """A process that does not get ready is ended, and the next try gives a spare."""
+    made = rig(1, broken).open()
+    until(lambda: made.spares.ready == 1)
+    assert made.registry.disposed == [broken]
+
+
+def test_problem(rig, caplog):
+    """A CLI that cannot be started is a known problem, logged once, until it can."""
+    made = rig(1, *[CliFailed("No claude.", code="cli_missing")] * 3).open()
+    until(lambda: made.spares.problem)
+    assert made.spares.problem.message == "No claude."
+    until(lambda: made.spares.ready == 1)
+    until(lambda: made.spares.problem is None)
+    assert caplog.text.count("No claude.") == 1
+
+
+def test_close(rig):
+    """Closing ends what waits and starts nothing more; twice is harmless."""
+    made = rig(2).open()
+    until(lambda: made.spares.ready == 2)
+    made.spares.close()
+    made.spares.close()
+    made.spares.refill()
+    made.spares._thread.join(5)
+    assert sorted(map(id, made.registry.disposed)) == sorted(map(id, made.started))
+    assert made.spares.take(BINARY) is None
+
+
+def test_close_during_a_start(rig):
+    """A process whose start ends after the close is ended too."""
+    made = rig(1)
+    entered, leave = threading.Event(), threading.Event()
+    start = made.spares._start
+
+    def slow():
+        entered.set()
+        leave.wait(5)
+        return start()
+
+    made.spares._start = slow
+    made.open()
+    assert entered.wait(5)
+    made.spares.close()
+    leave.set()
+    until(lambda: made.started and made.registry.disposed == made.started)

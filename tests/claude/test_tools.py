@@ -1,0 +1,179 @@
+"""The client's tools as the CLI meets them: offered, called, never run."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from app.claude import opening
+from app.claude.answer import MOST_ROUNDS, Answer
+from app.claude.protocol import decode
+from app.claude.tools import ToolServer
+from app.conversation import Conversation, Options, TextBlock, ToolChoice, ToolDefinition, Turn
+from app.errors import CliFailed, SchemaUnsatisfied, ToolChoiceUnsatisfied
+from app.events import Restart, TextDelta, ToolCallDelta, ToolCallStart, TurnEnd
+
+from . import cli
+
+LOOK = ToolDefinition("look", "Look around", {"type": "object", "properties": {}})
+JUMP = ToolDefinition("jump", "Jump", {"type": "object", "properties": {}})
+HI = (Turn("user", (TextBlock("Hi"),)),)
+
+
+def asking(**options):
+    return Conversation("sonnet", "Be brief.", HI, (LOOK, JUMP), Options(**options))
+
+
+def call(name, *pieces, index=0, call_id="toolu_01"):
+    """Return the lines of one streamed call."""
+    yield cli.event(
+        "content_block_start",
+        index=index,
+        content_block={"type": "tool_use", "id": call_id, "name": name, "input": {}},
+    )
+    for piece in pieces:
+        yield cli.event("content_block_delta", index=index, delta={"type": "input_json_delta", "partial_json": piece})
+    yield cli.event("content_block_stop", index=index)
+
+
+def events_of(conversation, *lines):
+    answer = Answer(conversation)
+    return [event for line in cli.typed(*lines) for event in answer.feed(line)]
+
+
+def demanded(method, **message):
+    demand = {"subtype": "mcp_message", "server_name": "client", "message": {"method": method, "id": 7, **message}}
+    line = {"type": "control_request", "request_id": "r1", "request": demand}
+    return decode(json.dumps(line).encode())
+
+
+def test_tools_are_listed():
+    """The CLI gets each tool's name, description and schema, under the id it asked with."""
+    reply = json.loads(ToolServer((LOOK,)).reply(demanded("tools/list")))
+    assert reply["response"]["request_id"] == "r1"
+    answer = reply["response"]["response"]["mcp_response"]
+    assert answer["id"] == 7
+    assert answer["result"]["tools"] == [
+        {"name": "look", "description": "Look around", "inputSchema": LOOK.input_schema}
+    ]
+
+
+@pytest.mark.parametrize("method", ["initialize", "notifications/initialized", "ping", "resources/list"])
+def test_every_question_is_answered(method):
+    """Whatever else the CLI asks of a tool server gets an answer, so that it never waits."""
+    reply = json.loads(ToolServer((LOOK,)).reply(demanded(method, params={"protocolVersion": "2025-11-25"})))
+    answer = reply["response"]["response"]["mcp_response"]
+    assert ("error" in answer) is (method == "resources/list")
+
+
+def test_calls_are_not_answered():
+    """A call is the client's to answer; another kind of demand is refused."""
+    assert ToolServer((LOOK,)).reply(demanded("tools/call", params={"name": "look"})) is None
+    line = decode(b'{"type":"control_request","request_id":"r2","request":{"subtype":"can_use_tool"}}')
+    assert json.loads(ToolServer(()).reply(line))["response"]["subtype"] == "error"
+
+
+def test_parallel_calls():
+    """Calls get their own index, ids of letters and digits, arguments as they come, `{}` where there are none."""
+    lines = [
+        cli.message_start(),
+        *call("look", '{"a"', ": 1}", call_id="toolu_0-1"),
+        *call("mcp__client__jump", index=1, call_id="toolu_02"),
+        cli.message_delta("tool_use"),
+        cli.message_stop(),
+    ]
+    events = events_of(asking(), *lines)
+    assert events[1:-1] == [
+        ToolCallStart(0, "toolu01", "look"),
+        ToolCallDelta(0, json.dumps('{"a"').encode()),
+        ToolCallDelta(0, b'": 1}"'),
+        ToolCallStart(1, "toolu02", "jump"),
+        ToolCallDelta(1, b'"{}"'),
+    ]
+    assert isinstance(events[-1], TurnEnd)
+    assert events[-1].stop_reason == "tool_use"
+
+
+def test_invented_call():
+    """A call of a tool that was not offered is not the client's, and does not end the turn."""
+    lines = [cli.message_start(), *call("rm", "{}"), cli.message_delta("tool_use"), cli.message_stop()]
+    assert not any(isinstance(event, ToolCallStart | TurnEnd) for event in events_of(asking(), *lines))
+
+
+def test_endless_inventions():
+    """A model that goes on inventing tools is stopped: each round spends."""
+    lines = [cli.message_start("m"), *call("rm", "{}"), cli.message_delta("tool_use"), cli.message_stop()]
+    with pytest.raises(CliFailed):
+        events_of(asking(), *(lines * (MOST_ROUNDS + 1)))
+
+
+def test_broken_call():
+    """Calls of a message that broke off are taken back."""
+    lines = [cli.message_start("m1"), *call("look", '{"a"'), cli.message_stop(), cli.message_start("m2")]
+    assert Restart(0) in events_of(asking(), *lines)
+
+
+def test_only_the_named_tool_is_offered():
+    """A named tool_choice leaves that tool alone, and the model is told to call it."""
+    conversation = asking(tool_choice=ToolChoice(name="jump"))
+    assert conversation.offered == (JUMP,)
+    first = json.loads(opening.lines(conversation).splitlines()[0])
+    assert "`jump`" in first["request"]["systemPrompt"][0]
+    assert first["request"]["systemPrompt"][0].startswith("Be brief.")
+
+
+def test_required_call_missing_twice():
+    """Text alone does not end a turn that must call; the second time it is an error, never a healthy end."""
+    answer = Answer(asking(tool_choice=ToolChoice(required=True)))
+    first = [event for line in cli.typed(*cli.message("No."), cli.result("No.")) for event in answer.feed(line)]
+    assert not any(isinstance(event, TurnEnd) for event in first)
+    assert answer.lacks_call
+    answer.repair()
+    *before, last = cli.typed(*cli.message("No.", msg_id="m2"), cli.result("No."))
+    for line in before:
+        answer.feed(line)
+    with pytest.raises(ToolChoiceUnsatisfied):
+        answer.feed(last)
+
+
+def structured(result, **schema):
+    conversation = Conversation("sonnet", "", HI, (), Options(schema={"type": "object", **schema}))
+    lines = [*cli.message("Sure: "), cli.result("Sure: ", structured_output=result)]
+    return events_of(conversation, *lines)
+
+
+def test_structured_answer():
+    """With a schema the object is the whole text."""
+    events = structured({"a": "ü"}, required=["a"])
+    assert [event.text for event in events if isinstance(event, TextDelta)] == ['{"a": "ü"}']
+
+
+@pytest.mark.parametrize(
+    ("result", "schema"),
+    [(None, {}), ({}, {"required": ["a"]}), ({}, {"$ref": "http://127.0.0.1:9/schema"})],
+)
+def test_structured_answer_that_does_not_fit(result, schema):
+    """What does not satisfy the schema, or cannot be checked without fetching something, is an error."""
+    with pytest.raises(SchemaUnsatisfied):
+        structured(result, **schema)
+
+
+def test_options_reach_the_process():
+    """Model, effort, bound, stop sequences and one-call-at-a-time are settings of the process; nothing else is sent."""
+    options = Options(effort="low", thinking=True, max_tokens=5, stop=("END", "\n"), parallel_tools=False)
+    lines = [json.loads(line) for line in opening.lines(Conversation("opus", "", HI, (), options)).splitlines()]
+    assert [line["request"]["subtype"] for line in lines] == [
+        "initialize",
+        "set_max_thinking_tokens",
+        "apply_flag_settings",
+    ]
+    settings = lines[-1]["request"]["settings"]
+    assert (settings["model"], settings["effortLevel"]) == ("opus", "low")
+    assert settings["env"]["CLAUDE_CODE_MAX_OUTPUT_TOKENS"] == "5"
+    assert json.loads(settings["env"]["CLAUDE_CODE_EXTRA_BODY"]) == {
+        "stop_sequences": ["END"],
+        "tool_choice": {"type": "auto", "disable_parallel_tool_use": True},
+    }
+    plain = opening.lines(Conversation("opus", "", HI)).splitlines()
+    assert json.loads(plain[-1])["request"]["settings"] == {"model": "opus"}

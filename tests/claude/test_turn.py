@@ -1,0 +1,202 @@
+"""A turn writes the conversation as native turns in the CLI's order, and gives the events of the answer."""
+
+from __future__ import annotations
+
+import collections
+import json
+import time
+
+import pytest
+
+from app.claude.deadlines import Deadlines
+from app.claude.turn import TurnRun
+from app.conversation import Conversation, TextBlock, ToolResultBlock, ToolUseBlock, Turn
+from app.errors import CliFailed, Overloaded, TurnTimeout
+from app.events import TextDelta, TurnEnd, TurnStart
+
+from . import cli
+
+ANSWER = [*cli.message("Hello"), cli.result("Hello")]
+
+
+class FakeProcess:
+    """Gives one list of lines a read, by a script; an exception in it is raised. It notes every write with its time.
+
+    `writes` holds, for each write, how many reads came before it and the lines of it.
+    """
+
+    def __init__(self, *reads):
+        self.script, self.reads, self.writes = list(reads), 0, []
+
+    def write(self, data, timeout):
+        assert data.endswith(b"\n")
+        assert timeout > 0
+        self.writes.append((self.reads, [json.loads(line) for line in data.splitlines()]))
+
+    def read(self, timeout):
+        assert timeout > 0
+        self.reads += 1
+        item = self.script.pop(0) if self.script else []
+        if isinstance(item, Exception):
+            raise item
+        return item
+
+    @property
+    def written(self):
+        return [line for _, lines in self.writes for line in lines]
+
+
+def say(role, *texts):
+    return Turn(role, tuple(map(TextBlock, texts)))
+
+
+def turn_of(process, *turns, system="Be kind.", deadlines=None, composed=True):
+    conversation = Conversation(model="sonnet", system=system, turns=turns or (say("user", "Hello?"),))
+    return TurnRun(process, conversation, deadlines or Deadlines(10, 10), composed=composed)
+
+
+def test_plain_question():
+    """All of a question without history goes out in one write, before anything is read."""
+    process = FakeProcess([cli.control(), *ANSWER])
+    (batch,) = turn_of(process).batches()
+    assert batch[:2] == [TurnStart("claude-sonnet-5-5"), TextDelta(b'"Hello"')]
+    ((reads, (initialize, settings, question)),) = process.writes
+    assert reads == 0
+    assert initialize["request"] == {"subtype": "initialize", "systemPrompt": ["Be kind."]}
+    assert settings["request"] == {"subtype": "apply_flag_settings", "settings": {"model": "sonnet"}}
+    assert question["message"] == {"role": "user", "content": [{"type": "text", "text": "Hello?"}]}
+    assert "shouldQuery" not in question
+
+
+def test_no_system_prompt():
+    """No system prompt means none: left out, the CLI would send its own."""
+    process = FakeProcess(ANSWER)
+    list(turn_of(process, system="").batches())
+    assert process.written[0]["request"]["systemPrompt"] == []
+
+
+def test_history():
+    """A user line is written only after the one before it was acknowledged; assistant lines go with what follows."""
+    turns = [say("user", "1"), say("assistant", "2"), say("user", "3"), say("assistant", "4"), say("user", "5")]
+    process = FakeProcess([cli.control()], [cli.acknowledged()], [], [cli.acknowledged()], ANSWER)
+    batches = list(turn_of(process, *turns).batches())
+    assert [(reads, [line["type"] for line in lines][-2:]) for reads, lines in process.writes] == [
+        (0, ["control_request", "user"]),
+        (2, ["assistant", "user"]),
+        (4, ["assistant", "user"]),
+    ]
+    spoken = [line for line in process.written if line["type"] != "control_request"]
+    assert [line["message"]["content"][0]["text"] for line in spoken] == list("12345")
+    assert [line.get("shouldQuery", True) for line in spoken if line["type"] == "user"] == [False, False, True]
+    ids = [line["message"]["id"] for line in spoken if line["type"] == "assistant"]
+    assert len(set(ids)) == len(ids)
+    assert isinstance(batches[-1][-1], TurnEnd)
+
+
+def test_tool_history():
+    """Calls and results of the history go in as the blocks they are."""
+    call = Turn("assistant", (ToolUseBlock("call1", "look", {"at": "sky"}),))
+    answered = Turn("user", (ToolResultBlock("call1", (TextBlock("blue"),)), TextBlock("So?")))
+    process = FakeProcess([cli.acknowledged()], ANSWER)
+    list(turn_of(process, say("user", "1"), call, answered).batches())
+    assert [block["type"] for block in process.written[-1]["message"]["content"]] == ["tool_result", "text"]
+    assert process.written[-2]["message"]["content"][0]["input"] == {"at": "sky"}
+
+
+@pytest.mark.parametrize("composed", [True, False])
+def test_slash(composed):
+    """A text with a slash is protected in the way the version knows."""
+    process = FakeProcess(ANSWER)
+    list(turn_of(process, say("user", "/clear"), composed=composed).batches())
+    question = process.written[-1]
+    assert question["message"]["content"][0]["text"] == ("/clear" if composed else "\n/clear")
+
+
+def test_batches():
+    """One read is one batch, a silent tick an empty one."""
+    lines = cli.message("a")
+    process = FakeProcess([], lines[:3], [], lines[3:], [cli.result()])
+    sizes = [len(batch) for batch in turn_of(process).batches()]
+    assert sizes == [0, 2, 0, 0, 1]
+
+
+def test_unknown_lines():
+    """What this version does not know is skipped and counted."""
+    turn = turn_of(FakeProcess([b'{"type":"horoscope"}', b'{"type":"user","message":{}}', *ANSWER]))
+    list(turn.batches())
+    assert turn.skipped == 2
+
+
+def test_models():
+    """The models that `initialize` tells are kept, and not lost to a later answer without any."""
+    models = [{"value": "opus", "resolvedModel": "claude-opus-5"}]
+    turn = turn_of(
+        FakeProcess([cli.control(response={"models": models}), cli.control("settings", response={}), *ANSWER])
+    )
+    assert not turn.opened
+    list(turn.batches())
+    assert turn.opened
+    assert [model.value for model in turn.models] == ["opus"]
+
+
+def test_text_before_an_error():
+    """What came before a failure in the same read still reaches the client, then the error."""
+    process = FakeProcess([*cli.message("Half")[:3], cli.failed("no", api_error_status=529)])
+    batches = turn_of(process).batches()
+    assert TextDelta(b'"Half"') in next(batches)
+    with pytest.raises(Overloaded):
+        next(batches)
+
+
+@pytest.mark.parametrize(
+    ("reads", "code"),
+    [
+        ([CliFailed("ended")], "cli_exited"),
+        ([[b"not JSON"]], "cli_protocol"),
+        ([[cli.control(subtype="error", error="no such request")]], "cli_error"),
+        ([[cli.control("settings", subtype="error", error="bad model")]], "cli_error"),
+    ],
+    ids=["ends", "babbles", "refuses initialize", "refuses settings"],
+)
+def test_failures(reads, code):
+    """A CLI that ends, babbles or refuses to be set up fails the turn."""
+    with pytest.raises(CliFailed) as caught:
+        list(turn_of(FakeProcess(*reads)).batches())
+    assert caught.value.code == code
+
+
+def test_refused_model_list_is_no_failure():
+    """A refusal that answers the spare's own question says nothing of this turn."""
+    process = FakeProcess([cli.control("models", subtype="error", error="unknown"), *ANSWER])
+    assert list(turn_of(process).batches())
+
+
+def test_history_error():
+    """An error in place of an acknowledgement fails the turn."""
+    process = FakeProcess([cli.failed("Prompt is too long")])
+    with pytest.raises(Exception, match="prompt is too long"):
+        list(turn_of(process, say("user", "1"), say("assistant", "2"), say("user", "3")).batches())
+    assert len(process.writes) == 1
+
+
+@pytest.mark.parametrize(("total", "idle", "variable"), [(0.05, 10, "TIMEOUT"), (10, 0.05, "IDLE_TIMEOUT")])
+def test_deadlines(total, idle, variable):
+    """A silent CLI ends the turn with the error that names the setting, also in the history."""
+    for turns in ([say("user", "1")], [say("user", "1"), say("assistant", "2"), say("user", "3")]):
+        batches = turn_of(FakeProcess(), *turns, deadlines=Deadlines(total, idle)).batches()
+        with pytest.raises(TurnTimeout, match=f"CLAUDE_PROXY_{variable} "):
+            collections.deque((time.sleep(0.01) for _ in batches), maxlen=0)
+
+
+def test_lines_postpone_the_idle_deadline():
+    """A CLI that says anything is not silent."""
+    process = FakeProcess(*[[cli.raw("system", subtype="status")]] * 8, ANSWER)
+    for _ in turn_of(process, deadlines=Deadlines(10, 0.06)).batches():
+        time.sleep(0.02)
+
+
+def test_time_left_for_a_write():
+    """A write gets the smaller of both deadlines, and a moment even when the turn is overdue."""
+    assert Deadlines(100, 5).left() == 5
+    assert 0.5 < Deadlines(1, 5).left() <= 1
+    assert Deadlines(0, 5).left() == 0.01

@@ -1,0 +1,127 @@
+"""Whatever JSON comes in, a request is parsed into what the API takes, or refused by name."""
+
+from __future__ import annotations
+
+import json
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.dialects.chat_completions.request import parse
+from app.errors import BadRequest
+from app.standin import tool as standin_tool
+
+from .asking import ask
+from .bodies import accepted
+from .test_all_parameters import EVERYTHING, TOOL
+from .test_parts import PDF, picture
+from .test_response_format import TREE
+
+ROUND = [
+    {"role": "system", "content": "Be kind."},
+    {
+        "role": "user",
+        "content": [{"type": "text", "text": "Hi"}, picture(), {"type": "file", "file": {"file_data": PDF}}],
+    },
+    {
+        "role": "assistant",
+        "content": None,
+        "refusal": None,
+        "tool_calls": [{"id": "a", "type": "function", "function": {"name": "name", "arguments": "{}"}}],
+    },
+    {"role": "tool", "tool_call_id": "a", "content": ["see", picture()]},
+]
+GOOD = {
+    **EVERYTHING,
+    "messages": ROUND,
+    "tool_choice": {"type": "allowed_tools", "allowed_tools": {"mode": "auto", "tools": [TOOL]}},
+    "response_format": {"type": "json_schema", "json_schema": {"name": "a", "schema": TREE}},
+    "reasoning": {"effort": "low"},
+    "stop": ["a", "b"],
+}
+values = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.sampled_from([10**30, -(10**400), 1e308, 0.5])
+    | st.text(max_size=8)
+    | st.sampled_from(
+        "text function auto none object array data: data:image/png;base64, http://[ #/$defs/node".split()
+    ),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+def places(value, path=()):
+    """Return the path of everything inside JSON."""
+    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    return [path, *(place for key, child in inner for place in places(child, (*path, key)))]
+
+
+def changed(value, path, new):
+    """Return a copy in which `new` stands at a path."""
+    if not path:
+        return new
+    copy = dict(value) if isinstance(value, dict) else list(value)
+    copy[path[0]] = changed(value[path[0]], path[1:], new)
+    return copy
+
+
+def check(found):
+    """Fail unless the API would take the conversation, and a header the names."""
+    conversation = found.conversation
+    accepted(conversation.system, conversation.turns)
+    standin_tool.check([{"name": tool.name, "input_schema": tool.input_schema} for tool in conversation.tools])
+    assert msgspec.json.encode(conversation)
+    ", ".join(found.ignored).encode("ascii")
+
+
+def outcome(text):
+    """Return the parsed request, or the one error there may be."""
+    try:
+        return parse(text.encode(), str)
+    except BadRequest as error:
+        return error
+
+
+def test_good():
+    """The body that the next test changes is good."""
+    check(ask(**GOOD))
+
+
+@given(st.sampled_from(places(GOOD)[1:]), values)
+def test_one_odd_value(path, value):
+    """Anything at any place of a good body is taken, or a 400 that names a field."""
+    found = outcome(json.dumps(changed(GOOD, path, value)))
+    if isinstance(found, BadRequest):
+        assert found.param
+    else:
+        check(found)
+
+
+@pytest.mark.parametrize("path", places(GOOD), ids=str)
+def test_deep(path):
+    """No depth of nesting, at any place, raises anything but a 400."""
+    for text in ('{"a":' * 150 + "1" + "}" * 150, "[" * 900 + "]" * 900, "[" * 100_000):
+        marked = json.dumps(changed(GOOD, path, "HERE")).replace('"HERE"', text)
+        found = outcome(marked)
+        if not isinstance(found, BadRequest):
+            check(found)
+
+
+def test_deepest():
+    """A body may be nested a hundred levels deep, but not so deep that whoever writes it on would run out of stack."""
+    assert outcome(json.dumps({**GOOD, "metadata": "HERE"}).replace('"HERE"', "[" * 100 + "]" * 100)).ignored
+    error = outcome(json.dumps(GOOD).replace('"foo": "string"', '"foo": ' + "[" * 300 + "]" * 300))
+    assert isinstance(error, BadRequest)
+    assert "deeper than" in error.message
+
+
+@pytest.mark.parametrize("text", ["NaN", "-Infinity", "1e999", "9" * 5000, "01", ""])
+def test_no_json(text):
+    """What only looks like JSON is a 400."""
+    with pytest.raises(BadRequest):
+        parse(f'{{"model": "m", "messages": [{{"role": "user", "content": "Hi"}}], "seed": {text}}}'.encode(), str)

@@ -1,0 +1,121 @@
+"""Model names: what clients ask for, what the CLI is given, what is listed."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.models import STABLE_IDS, Catalogue, CliModel
+
+REPORTED = (
+    CliModel("default", "claude-sonnet-5-5", "Default (recommended)", "Sonnet 5.5"),
+    CliModel("opus", "claude-opus-5", "Opus", "Most capable"),
+    CliModel("fable", "claude-fable-1", "Fable"),
+    CliModel("sonnet", "claude-sonnet-5-5", "Sonnet"),
+    CliModel("haiku", None, "Haiku"),
+)
+
+
+@pytest.fixture
+def catalogue():
+    catalogue = Catalogue()
+    catalogue.update(REPORTED)
+    return catalogue
+
+
+@pytest.mark.parametrize(
+    ("name", "model"),
+    [
+        ("opus", "opus"),
+        (" Sonnet ", "sonnet"),
+        ("haiku", "haiku"),
+        ("opus-max", "opus"),
+        ("claude-opus-4", "opus"),
+        ("claude-sonnet-4", "sonnet"),
+        ("claude-code-cli/claude-haiku-4", "haiku"),
+        ("claude-max/claude-opus-4-6", "claude-opus-4-6"),
+        ("claude-opus-4-1-20250805", "claude-opus-4-1-20250805"),
+        ("claude-opus-4-6@20260101", "claude-opus-4-6@20260101"),
+        ("sonnet[1m]", "sonnet[1m]"),
+        ("claude-sonnet-4[1m]", "sonnet[1m]"),
+        ("claude-opus-4-6[1m]", "claude-opus-4-6[1m]"),
+        ("fable", "fable"),
+        ("claude-fable-2", "fable"),
+        ("default", "opus"),
+        ("gpt-5.4", "opus"),
+        ("o3", "opus"),
+        ("claude-", "opus"),
+        ("claude-opus; rm", "opus"),
+        ("--model", "opus"),
+        ("🙂", "opus"),
+    ],
+)
+def test_resolve(catalogue, name, model):
+    """Aliases, families, full names and long contexts reach the CLI; a stranger's name means the default."""
+    assert catalogue.resolve(name, "opus") == model
+
+
+@pytest.mark.parametrize(
+    ("default", "model"),
+    [
+        ("sonnet", "sonnet"),
+        ("claude-opus-4", "opus"),
+        ("claude-max/haiku", "haiku"),
+        ("my-model", "my-model"),
+        ("default", "default"),
+    ],
+)
+def test_default(catalogue, default, model):
+    """The operator's default is resolved like a client's name, and passed on when it is unknown."""
+    assert catalogue.resolve("default", default) == catalogue.resolve("gpt-4o", default) == model
+
+
+def test_families_before_the_cli_reported():
+    """The known families work before any process has told its list; others need it."""
+    assert Catalogue().resolve("claude-sonnet-4", "opus") == "sonnet"
+    assert Catalogue().resolve("fable", "opus") == "opus"
+
+
+@given(st.text(), st.sampled_from(["opus", "my-model"]))
+def test_any_name(name, default):
+    """No name escapes: what reaches the CLI is an alias, a full name or the default, without spaces or options."""
+    model = Catalogue().resolve(name, default)
+    assert model == default or (model.isascii() and not model.startswith("-") and " " not in model)
+
+
+def test_entries(catalogue):
+    """The list has the stable ids, then what the login may use, each once and in OpenAI's shape."""
+    entries = catalogue.entries()
+    assert [entry["id"] for entry in entries] == [
+        *STABLE_IDS,
+        "claude-sonnet-5-5",
+        "claude-opus-5",
+        "claude-fable-1",
+        "haiku",
+    ]
+    for entry in entries:
+        assert (entry["object"], entry["created"], entry["owned_by"]) == ("model", 0, "anthropic")
+    assert entries[3].get("name") is None
+    assert entries[4]["name"] == "Opus"
+
+
+@pytest.mark.parametrize("name", ["claude-opus-4", "claude-opus-5", "opus", "CLAUDE-MAX/Opus", "default", "fable"])
+def test_find(catalogue, name):
+    """A model is found by id, alias or prefixed name."""
+    assert catalogue.find(name)["id"] == name.lower().removeprefix("claude-max/")
+
+
+@pytest.mark.parametrize("name", ["gpt-5.4", "", "claude-opus-9"])
+def test_find_nothing(catalogue, name):
+    """What this login does not have is not found."""
+    assert catalogue.find(name) is None
+
+
+def test_update(catalogue):
+    """A newer list replaces the old one; an empty one says nothing."""
+    catalogue.update(())
+    assert catalogue.find("claude-fable-1")
+    catalogue.update((CliModel("opus", "claude-opus-6"),))
+    assert catalogue.find("claude-opus-6")
+    assert catalogue.find("claude-fable-1") is None

@@ -1,0 +1,122 @@
+"""The OpenAPI document is valid, complete and true."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import hypothesis
+import pytest
+import schemathesis
+from hypothesis import strategies as st
+from openapi_spec_validator import validate
+from schemathesis import GenerationMode
+from schemathesis.checks import not_a_server_error
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+from server import Server, events, until
+
+import app as package
+from app.config import Settings
+from app.openapi import document, requests
+
+# What the fake CLI cannot do: it gives neither objects nor calls.
+BEYOND_THE_FAKE = {"schema_not_satisfied", "tool_choice_not_satisfied"}
+# Schemathesis leaves a stream after so many events, its comment included.
+READ_EVENTS = 19
+CONFORMANCE = [status_code_conformance, content_type_conformance, response_schema_conformance]
+RIGHT, WRONG = GenerationMode.POSITIVE, GenerationMode.NEGATIVE
+OPERATIONS = [
+    ("POST", "/v1/chat/completions", RIGHT, 30),
+    ("POST", "/v1/chat/completions", WRONG, 30),
+    ("POST", "/v1/completions", RIGHT, 30),
+    ("POST", "/v1/completions", WRONG, 30),
+    ("GET", "/v1/models/{name}", RIGHT, 30),
+    ("GET", "/v1/models", RIGHT, 3),
+    ("GET", "/v1/openapi.json", RIGHT, 3),
+    ("GET", "/health", RIGHT, 3),
+    ("GET", "/ready", RIGHT, 3),
+]
+
+
+def test_valid():
+    """The document is OpenAPI 3.1, and every reference in it leads somewhere."""
+    text = document.encoded().decode()
+    validate(json.loads(text))
+    for target in re.findall(r'"\$ref":"#/components/(\w+)/(\w+)"', text):
+        assert target[1] in json.loads(text)["components"][target[0]]
+
+
+def test_every_route(monkeypatch: pytest.MonkeyPatch):
+    """Every route of the application is in the document with its methods, and no other is."""
+    for name in ("open", "close"):
+        monkeypatch.setattr(package.Pool, name, lambda self: None)
+    monkeypatch.setattr(package.logs, "init", lambda level: None)
+    flask_app = package.create_app(Settings.from_environ({}))
+    routes = {
+        (re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule.rule), method.lower())
+        for rule in flask_app.url_map.iter_rules()
+        for method in rule.methods - {"HEAD", "OPTIONS"}
+    }
+    paths = document.document()["paths"]
+    assert {(path, method) for path, item in paths.items() for method in item} == routes
+
+
+def test_unique_operation_ids():
+    """No two operations share an id."""
+    ids = [op["operationId"] for item in document.document()["paths"].values() for op in item.values()]
+    assert len(ids) == len(set(ids))
+
+
+@pytest.mark.parametrize("struct", requests.STRUCTS)
+def test_request_schemas(struct):
+    """The schemas name exactly the fields that are looked at, and let others through."""
+    schema = requests.schemas()[struct.__name__]
+    assert set(schema["properties"]) == set(struct.__struct_fields__)
+    assert set(requests.FILLED[struct.__name__]) <= set(schema["properties"])
+    assert schema["additionalProperties"] is True
+
+
+def test_served(fake_server: Server):
+    """It is served with and without /v1, to programs here and to no foreign page."""
+    status, headers, body = fake_server.request("GET", "/v1/openapi.json")
+    assert (status, headers["content-type"]) == (200, "application/json")
+    assert json.loads(body)["openapi"].startswith("3.1")
+    assert fake_server.request("GET", "/openapi.json")[2] == body
+    assert fake_server.request("GET", "/openapi.json", headers={"Host": "evil.example"})[0] == 403
+    assert fake_server.request("GET", "/openapi.json", headers={"Origin": "http://evil.example"})[0] == 403
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize(("method", "path", "mode", "examples"), OPERATIONS)
+def test_any_request(fake_server: Server, method, path, mode, examples):
+    """Whatever is sent, the answer is one that the document foretells, and nothing is left behind."""
+    schema = schemathesis.openapi.from_dict(document.document())
+    operation = schema[path][method]
+
+    @hypothesis.settings(
+        max_examples=examples,
+        derandomize=True,
+        database=None,
+        deadline=None,
+        phases=[hypothesis.Phase.generate],
+        suppress_health_check=list(hypothesis.HealthCheck),
+    )
+    @hypothesis.given(operation.as_strategy(generation_mode=mode), st.booleans())
+    def run(case, stream):
+        if method == "POST" and isinstance(case.body, dict) and mode is RIGHT:
+            case.body["stream"] = stream
+        response = case.call(base_url=fake_server.url, timeout=30)
+        case.validate_response(response, checks=CONFORMANCE)
+        if response.headers["content-type"] == ["text/event-stream; charset=utf-8"]:
+            found = events(response.content)
+            cut = len(found) >= READ_EVENTS
+            assert cut or found[-1] == "[DONE]" or found[-1]["error"]["code"] in BEYOND_THE_FAKE
+        if response.status_code >= 500 and response.json()["error"]["code"] not in BEYOND_THE_FAKE:
+            case.validate_response(response, checks=[not_a_server_error])
+
+    run()
+    until(fake_server.is_whole, 20, "idle")

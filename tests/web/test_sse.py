@@ -1,0 +1,124 @@
+"""When the headers go, when a heartbeat goes, and how an error ends a stream."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from app.errors import Overloaded, ProxyError
+from app.events import ChoiceEvent, Retrying, TextDelta, TurnStart
+from app.web import sse
+
+START, TEXT, RETRY = TurnStart("m"), TextDelta(b'"a"'), Retrying("overloaded")
+
+
+class Dialect:
+    """Writes what happens in one letter each."""
+
+    def opening(self):
+        return b"<"
+
+    def feed(self, batch):
+        if any(isinstance(event, Retrying) for event in batch):
+            return b""
+        return b"x" * len(batch)
+
+    def heartbeat(self):
+        return b"~"
+
+    def error(self, error):
+        return f"[{error.code or error.message}]".encode()
+
+
+def scripted(*steps):
+    """Yield batches, wait for numbers, raise errors; note in `seen` how many batches were taken."""
+    for step in steps:
+        if isinstance(step, Exception):
+            raise step
+        if isinstance(step, float):
+            time.sleep(step)
+        else:
+            yield step
+
+
+def written(batches, heartbeat=10, note=None):
+    """Return the writes of a stream."""
+    return list(sse.body(batches, Dialect(), heartbeat, note or [].append))
+
+
+def test_hold_keeps_everything():
+    """Held batches come first and in order, none lost and none twice."""
+    batches = [[], [RETRY], [START], [TEXT], []]
+    assert list(sse.hold(scripted(*batches))) == batches
+
+
+def test_hold_waits_only_for_the_first_event():
+    """What comes after the first event is not waited for."""
+    began = time.monotonic()
+    held = sse.hold(scripted([], [START], 5.0, [TEXT]))
+    assert time.monotonic() - began < 1
+    assert next(held) == []
+
+
+@pytest.mark.parametrize("before", [[], [[]], [[RETRY]], [[ChoiceEvent(1, RETRY)]], [[], [RETRY], []]])
+def test_hold_raises(before):
+    """A failure before the first event is raised: the request keeps its own status."""
+    with pytest.raises(Overloaded):
+        sse.hold(scripted(*before, Overloaded("busy")))
+
+
+def test_failure_after_the_first_event():
+    """A later failure is not raised by holding."""
+    held = sse.hold(scripted([START], Overloaded("busy")))
+    assert next(held) == [START]
+    with pytest.raises(Overloaded):
+        next(held)
+
+
+@pytest.mark.parametrize(("first", "most"), [([], 0.3), ([RETRY], 0.6)])
+def test_grace(monkeypatch, first, most):
+    """A silent turn is held for the grace, one that is being tried again for longer, and not for ever."""
+    monkeypatch.setattr(sse, "GRACE", 0.1)
+    monkeypatch.setattr(sse, "RETRY_GRACE", 0.4)
+
+    def silent():
+        yield first
+        while True:
+            time.sleep(0.01)
+            yield []
+
+    began = time.monotonic()
+    sse.hold(silent())
+    assert most - 0.2 <= time.monotonic() - began < most
+
+
+def test_body():
+    """The opening goes at once, then one write a batch, and none for nothing."""
+    assert written(scripted([START, TEXT], [], [RETRY], [TEXT])) == [b"<", b"xx", b"x"]
+
+
+def test_opening_does_not_wait():
+    """The opening is there before the turn has said anything."""
+    assert next(sse.body(scripted(5.0), Dialect(), 10, [].append)) == b"<"
+
+
+def test_heartbeat():
+    """After so much silence a heartbeat goes, then again; an answer postpones it."""
+    steps = [[], 0.06, [], 0.06, [], [TEXT], 0.01, [], 0.06, [RETRY]]
+    assert written(scripted(*steps), 0.05) == [b"<", b"~", b"~", b"x", b"~"]
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (Overloaded("busy"), b"[overloaded]"),
+        (KeyError("secret"), b"[The server failed; its log has the reason.]"),
+    ],
+)
+def test_error(error, told, caplog):
+    """An error ends the stream in the dialect's words and is noted; an unforeseen one keeps its text in the log."""
+    noted = []
+    assert written(scripted([TEXT], error), note=noted.append) == [b"<", b"x", told]
+    assert [isinstance(note, ProxyError) for note in noted] == [True]
+    assert ("secret" in caplog.text) is isinstance(error, KeyError)

@@ -1,0 +1,94 @@
+"""A turn becomes a response, and its slot and process come back however the response ends."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from server import until
+
+from app.web.state import state
+
+
+@pytest.fixture
+def idle(app):
+    """Give a function that fails unless every slot and every process has come back."""
+
+    def check():
+        pool = state(app).pool
+        until(lambda: pool.slots.running == 0 and len(pool.supply.registry) == 0 and not pool._runs, 5, "idle")
+
+    return check
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("command", ["answer", "crash", "crash-before", "garbage", "unknown", "sub-agent", "split"])
+def test_everything_comes_back(ask, idle, command, stream):
+    """Whatever the CLI does, nothing is left behind."""
+    response = ask(command, stream=stream)
+    assert response.data
+    response.close()
+    idle()
+
+
+def test_unread_stream(ask, idle):
+    """A stream that nobody reads is ended when the response is closed."""
+    response = ask("hang", stream=True)
+    response.close()
+    idle()
+
+
+def test_half_read_stream(ask, idle):
+    """A stream that is left in its middle is ended."""
+    response = ask("hang", stream=True)
+    parts = response.iter_encoded()
+    assert next(parts) == b":ok\n\n"
+    response.close()
+    idle()
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_ignored(ask, stream):
+    """Parameters without effect are named in one header."""
+    response = ask("answer", stream=stream, seed=1, temperature=0.5)
+    names = set(response.headers["x-proxy-ignored"].split(", "))
+    response.close()
+    assert {"seed", "temperature"} >= names > set()
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("name", ["line\nbreak", "x\r\nSet-Cookie: a=b", "größe", "🙂", "", "x" * 100_000, "a, b"])
+def test_odd_names(ask, idle, name, stream):
+    """A parameter whose name no header can carry harms nobody: the answer comes, and nothing is left behind."""
+    response = ask("answer", stream=stream, **{name: 1})
+    assert response.status_code == 200
+    assert b"world." in response.data
+    response.close()
+    named = response.headers.get("x-proxy-ignored", "")
+    assert named.isascii()
+    assert named.isprintable()
+    assert len(named) < 4000
+    idle()
+
+
+def test_very_many_names(ask):
+    """However many parameters are sent, the header stays one that clients read."""
+    response = ask("answer", **{f"parameter_{number}": 1 for number in range(5000)})
+    assert response.status_code == 200
+    assert len(response.headers["x-proxy-ignored"]) < 4000
+
+
+def test_error_before_the_first_event(ask):
+    """A turn that fails at once has its own status, streamed or not."""
+    for stream in (False, True):
+        response = ask("crash-before", stream=stream)
+        assert (response.status_code, response.json["error"]["code"]) == (502, "cli_exited")
+
+
+def test_error_after_the_first_event(ask):
+    """A stream that fails later ends with the error and without an end mark."""
+    response = ask("crash", stream=True)
+    *_, last, rest = response.data.decode().split("\n\n")
+    assert rest == ""
+    assert json.loads(last.removeprefix("data: "))["error"]["code"] == "cli_exited"
+    response.close()

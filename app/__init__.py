@@ -38,6 +38,7 @@ def create_app(settings: Settings | None = None) -> flask.Flask:
     app = flask.Flask(__name__, static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body
     app.url_map.strict_slashes = False
+    app.url_map.merge_slashes = False  # a redirect would be an answer in HTML
     app.extensions[KEY] = State(settings, catalogue, pool, Departures())
     request_log.init_app(app)
     Gate(settings).init_app(app)

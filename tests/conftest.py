@@ -13,10 +13,15 @@ sys.path.insert(0, str(Path(__file__).parent))
 import importlib.util
 
 import hermetic
+import hypothesis
 import pytest
 from server import Server
 
 from app.standin import Reply, StandIn, Text
+
+# On a fresh machine the first property test builds a table of all characters, and the machine may be busy.
+hypothesis.settings.register_profile("here", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.load_profile("here")
 
 FAKE_CLAUDE = Path(__file__).parent / "fake_claude.py"
 

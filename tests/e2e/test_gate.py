@@ -186,7 +186,6 @@ def test_json_by_another_name(fake_server: Server, kind: str) -> None:
         b"{",
         b'{"model": "sonnet", "messages": [{"role": "user", "content": "hello"}]} x',
         b'{"model": "sonnet", "messages": [{"role": "user", "content": "\xff\xfe"}]}',
-        b'{"model": "sonnet", "messages": [{"role": "user", "content": "\\ud800"}]}',
         b'{"model": "s\xc3", "messages": []}',
         "{}".encode("utf-16"),
         b"[" * 100_000,
@@ -201,7 +200,7 @@ def test_json_by_another_name(fake_server: Server, kind: str) -> None:
         b'{"model": 1e999, "messages": []}',
         b"\x00",
     ],
-    ids=range(18),
+    ids=range(17),
 )
 def test_malformed_body(fake_server: Server, sent: bytes) -> None:
     """What is not the JSON the contract asks for is a 400 with a reason, never a 500."""

@@ -40,7 +40,7 @@ class Answer:
     def __init__(self, conversation: Conversation) -> None:
         self.ended = False
         self.model: str | None = None
-        self.called = False  # the model called one of the client's tools
+        self.lacks_call = False  # ended, but without a TurnEnd: the call that had to come may be asked for once more
         self._options = conversation.options
         self._repaired = False
         self._rounds = 0
@@ -78,14 +78,9 @@ class Answer:
             return [*self._broken_off(), Retrying(str(line.error or "unknown"))]
         return []
 
-    @property
-    def lacks_call(self) -> bool:
-        """Whether the turn ended without the call it had to make; it may be asked for once more (`repair`)."""
-        return self.ended and self._options.tool_choice.must_call and not self.called
-
     def repair(self) -> None:
-        """Take up another round of the same turn, the last one."""
-        self.ended, self._repaired = False, True
+        """Take up another round of the same turn, the last one, after `lacks_call`."""
+        self.ended, self.lacks_call, self._repaired = False, False, True
 
     def _on_stream(self, event: ApiEvent) -> list[Event]:
         match event.type:
@@ -138,7 +133,6 @@ class Answer:
 
     def _on_message_stop(self) -> list[Event]:
         if self._whole and self._tools.calls and self._stop_reason == "tool_use":
-            self.called = True
             return self._end("tool_use")
         return []
 
@@ -174,7 +168,6 @@ class Answer:
                 self._separate = self._texts > 0
                 events += self._text(msgspec.json.encode(block.text))
         if self._tools.calls:
-            self.called = True
             events += self._end("tool_use")
         return events
 
@@ -213,7 +206,7 @@ class Answer:
         if self._options.tool_choice.must_call:
             if self._repaired:
                 raise ToolChoiceUnsatisfied("The model called no tool, although tool_choice asked for it.")
-            self.ended = True  # without a TurnEnd: the turn asks once more
+            self.ended = self.lacks_call = True
             return []
         if self._options.schema is None:
             return self._end(reason)

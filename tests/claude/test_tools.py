@@ -137,6 +137,16 @@ def test_required_call_missing_twice():
         answer.feed(last)
 
 
+def test_required_call_cut_short():
+    """A turn that had to call and was cut at max_tokens has ended; nothing more is asked of its process."""
+    answer = Answer(asking(tool_choice=ToolChoice(required=True), max_tokens=5))
+    lines = cli.typed(*cli.message("I will", stop_reason="max_tokens"))
+    events = [event for line in lines for event in answer.feed(line)]
+    assert events[-1].stop_reason == "max_tokens"
+    assert answer.ended
+    assert not answer.lacks_call
+
+
 def structured(result, **schema):
     conversation = Conversation("sonnet", "", HI, (), Options(schema={"type": "object", **schema}))
     lines = [*cli.message("Sure: "), cli.result("Sure: ", structured_output=result)]

@@ -45,13 +45,17 @@ def session_standin() -> Iterator[StandIn]:
         yield api
 
 
+def forget(api: StandIn) -> None:
+    """Drop what a stand-in has recorded."""
+    for record in (api.requests, api.messages, api.rejected):
+        record.clear()
+
+
 @pytest.fixture
 def standin(session_standin: StandIn) -> Iterator[StandIn]:
     """The stand-in API, as new: three words for every request; it must not have refused any at the end."""
     session_standin.reply = three_words
-    session_standin.requests.clear()
-    session_standin.messages.clear()
-    session_standin.rejected.clear()
+    forget(session_standin)
     yield session_standin
     assert session_standin.rejected == []
 
@@ -106,6 +110,8 @@ def stream(request: pytest.FixtureRequest) -> bool:
 def server(real_server: Server, standin: StandIn) -> Server:
     """A server with the real CLI and a spare ready, shared by all tests that leave it whole."""
     real_server.wait_for_spare()
+    # A CLI that the test before cut at max_tokens may have had its next request under way.
+    forget(standin)
     return real_server
 
 

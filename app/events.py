@@ -6,6 +6,8 @@ one write. An empty batch means that a tick passed in silence.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+
 import msgspec
 
 
@@ -96,3 +98,9 @@ class ChoiceEvent(msgspec.Struct, frozen=True):
 Event = (
     TurnStart | TextDelta | ThinkingDelta | ToolCallStart | ToolCallDelta | Retrying | Restart | TurnEnd | ChoiceEvent
 )
+
+
+def placed(batch: Iterable[Event]) -> Iterator[tuple[int, Event]]:
+    """Yield each event of a batch with the place of its choice, 0 where there is only one."""
+    for event in batch:
+        yield (event.choice, event.event) if isinstance(event, ChoiceEvent) else (0, event)

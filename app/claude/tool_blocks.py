@@ -9,8 +9,6 @@ import msgspec
 from app.claude.protocol import ContentBlock
 from app.events import Event, ToolCallDelta, ToolCallStart
 
-# The tool by which the CLI has the model give an answer that satisfies a schema.
-STRUCTURED = "StructuredOutput"
 PREFIX = "mcp__client__"
 NO_ARGUMENTS = b'"{}"'
 # OpenClaw hands ids back with nothing but letters and digits, and no more than this many.

@@ -9,7 +9,6 @@ import msgspec
 
 from app.dialects.openai.objects import Identity, finish_reason, joined, usage_object
 from app.events import (
-    ChoiceEvent,
     Event,
     Restart,
     TextDelta,
@@ -19,6 +18,7 @@ from app.events import (
     TurnEnd,
     TurnStart,
     Usage,
+    placed,
 )
 
 
@@ -75,8 +75,7 @@ def completion(batches: Iterable[list[Event]], identity: Identity, *, reasoning:
     """Read `n` turns to their end and return the completion as JSON. Raises what a turn raises."""
     choices = [Choice() for _ in range(n)]
     for batch in batches:
-        for marked in batch:
-            place, event = (marked.choice, marked.event) if isinstance(marked, ChoiceEvent) else (0, marked)
+        for place, event in placed(batch):
             choices[place].feed(event)
     return msgspec.json.encode(
         {

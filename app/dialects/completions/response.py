@@ -9,7 +9,7 @@ import msgspec
 
 from app.dialects.openai import objects
 from app.dialects.openai.objects import Identity, joined, usage_object
-from app.events import ChoiceEvent, Event, Restart, TextDelta, TurnEnd, TurnStart, Usage
+from app.events import Event, Restart, TextDelta, TurnEnd, TurnStart, Usage, placed
 
 KIND = "text_completion"
 
@@ -58,8 +58,7 @@ def completion(batches: Iterable[list[Event]], identity: Identity, echoes: Seque
     """
     choices = [Choice(echo) for echo in echoes]
     for batch in batches:
-        for marked in batch:
-            place, event = (marked.choice, marked.event) if isinstance(marked, ChoiceEvent) else (0, marked)
+        for place, event in placed(batch):
             choices[place].feed(event)
     return msgspec.json.encode(
         {

@@ -9,7 +9,7 @@ import msgspec
 
 from app.dialects.openai.objects import Identity, usage_object
 from app.errors import ProxyError
-from app.events import ChoiceEvent, Event, TurnEnd, TurnStart, Usage
+from app.events import Event, TurnEnd, TurnStart, Usage, placed
 
 # The seed's sign that the connection stands; a comment, which every client skips.
 OPENED = b":ok\n\n"
@@ -67,8 +67,7 @@ class ChunkStream:
         Raises AnswerCut when text that has been sent turns out not to count.
         """
         out: list[bytes] = []
-        for marked in batch:
-            place, event = (marked.choice, marked.event) if isinstance(marked, ChoiceEvent) else (0, marked)
+        for place, event in placed(batch):
             if isinstance(event, TurnStart):
                 out.append(self._begin(event.model))
             elif isinstance(event, TurnEnd):

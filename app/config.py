@@ -104,6 +104,12 @@ class Settings:
         "CLAUDE_PROXY_QUEUE_LIMIT", 32, "Requests that may wait for a turn; beyond it 429.", _integer(0, 10000)
     )
     spares: int = _setting("CLAUDE_PROXY_SPARES", 1, "CLI processes kept started in advance.", _integer(0, 64))
+    keep: int = _setting(
+        "CLAUDE_PROXY_KEEP", 4, "CLI processes kept for the next turn of their conversation.", _integer(0, 64)
+    )
+    keep_seconds: float = _setting(
+        "CLAUDE_PROXY_KEEP_SECONDS", 600.0, "How long each of them is kept, in seconds.", _seconds
+    )
     timeout: float = _setting("CLAUDE_PROXY_TIMEOUT", 900.0, "Longest turn, waiting included, in seconds.", _seconds)
     idle_timeout: float = _setting(
         "CLAUDE_PROXY_IDLE_TIMEOUT",

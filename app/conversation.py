@@ -114,6 +114,7 @@ class Conversation(msgspec.Struct, frozen=True):
     """What a client asks: a system prompt, the turns so far (the last is the user's) and a model for the CLI.
 
     `model` is an alias or a full name as the CLI takes it; `tools` are the client's, and run at the client.
+    `goes_on` is False where no other request can continue this one.
     """
 
     model: str
@@ -121,6 +122,7 @@ class Conversation(msgspec.Struct, frozen=True):
     turns: tuple[Turn, ...]
     tools: tuple[ToolDefinition, ...] = ()
     options: Options = Options()
+    goes_on: bool = True
 
     @property
     def offered(self) -> tuple[ToolDefinition, ...]:

@@ -88,6 +88,13 @@ def serve(session_serve: Callable[..., Server], standin: StandIn) -> Iterator[Ca
 
 @pytest.fixture(scope="session")
 def real_server(session_serve: Callable[..., Server]) -> Iterator[Server]:
+    server = session_serve(CLAUDE_PROXY_KEEP="0")
+    yield server
+    server.kill()
+
+
+@pytest.fixture(scope="session")
+def session_keeping_server(session_serve: Callable[..., Server]) -> Iterator[Server]:
     server = session_serve()
     yield server
     server.kill()
@@ -95,7 +102,7 @@ def real_server(session_serve: Callable[..., Server]) -> Iterator[Server]:
 
 @pytest.fixture(scope="session")
 def session_fake_server(session_serve: Callable[..., Server]) -> Iterator[Server]:
-    server = session_serve(CLAUDE_BIN=str(FAKE_CLAUDE))
+    server = session_serve(CLAUDE_BIN=str(FAKE_CLAUDE), CLAUDE_PROXY_KEEP="0")
     yield server
     server.kill()
 
@@ -108,11 +115,22 @@ def stream(request: pytest.FixtureRequest) -> bool:
 
 @pytest.fixture
 def server(real_server: Server, standin: StandIn) -> Server:
-    """A server with the real CLI and a spare ready, shared by all tests that leave it whole."""
+    """A server with the real CLI and a spare ready, shared by all tests that leave it whole.
+
+    It keeps no process after its turn, so that a test knows the few there are.
+    """
     real_server.wait_for_spare()
     # A CLI that the test before cut at max_tokens may have had its next request under way.
     forget(standin)
     return real_server
+
+
+@pytest.fixture
+def keeping_server(session_keeping_server: Server, standin: StandIn) -> Server:
+    """A server like `server`, with the settings a user has: it keeps processes for what follows."""
+    session_keeping_server.wait_for_spare()
+    forget(standin)
+    return session_keeping_server
 
 
 @pytest.fixture

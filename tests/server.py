@@ -134,10 +134,14 @@ class Server:
         return slots["running"], slots["waiting"]
 
     def is_whole(self) -> bool:
-        """Tell whether no turn runs or waits, and no process lives but a spare that is ready."""
+        """Tell whether no turn runs or waits, and no process lives but those kept and a spare that is ready."""
         ready = self.get("/ready")[1]
-        spares = ready["spares"]["ready"]
-        return self.slots() == (0, 0) and len(self.children()) == spares == ready["spares"]["wanted"]
+        spares, kept = ready["spares"]["ready"], ready["kept"]["idle"] + ready["kept"]["parked"]
+        return (
+            self.slots() == (0, 0)
+            and spares == ready["spares"]["wanted"]
+            and len(self.children()) == spares + kept <= spares + ready["kept"]["limit"]
+        )
 
     def worker(self) -> psutil.Process:
         """Return the one gunicorn worker."""

@@ -33,6 +33,9 @@ MOST_ROUNDS = 16
 class Answer:
     """Reads the lines of one turn in order; `ended` is set when the turn has given all that is the client's.
 
+    After it `open_calls` are the plain ids of the calls whose results the process waits for; None means that what the
+    process has in mind is not what the client was given, so that it cannot go on with this conversation.
+
     Only the main thread's lines count: a sub-agent's carry a `parent_tool_use_id`. Where the answer must satisfy a
     schema, its text is the model's aside and only the object counts.
     """
@@ -41,8 +44,10 @@ class Answer:
         self.ended = False
         self.model: str | None = None
         self.lacks_call = False  # ended, but without a TurnEnd: the call that had to come may be asked for once more
+        self.open_calls: frozenset[str] | None = None
         self._options = conversation.options
         self._repaired = False
+        self._exact = conversation.options.schema is None  # the process remembers what the client was given
         self._rounds = 0
         self._tools = ToolBlocks(frozenset(tool.name for tool in conversation.offered))
         self._stops = Stops(conversation.options.stop)
@@ -115,6 +120,7 @@ class Answer:
     def _start(self, message_id: str | None, model: str | None) -> list[Event]:
         events = self._broken_off()
         self._rounds += 1
+        self._exact = self._exact and self._rounds == 1
         if self._rounds > MOST_ROUNDS:
             raise CliFailed("The model asked for one thing after the other that it cannot have.", code="cli_error")
         self._whole, self._kept = False, self._texts
@@ -133,6 +139,8 @@ class Answer:
 
     def _on_message_stop(self) -> list[Event]:
         if self._whole and self._tools.calls and self._stop_reason == "tool_use":
+            if self._exact and not self._tools.foreign:
+                self.open_calls = frozenset(self._tools.ids)
             return self._end("tool_use")
         return []
 
@@ -148,6 +156,7 @@ class Answer:
         self._whole = True
         if not broken:
             return []
+        self._exact = False
         self._texts, self._separate = self._kept, self._kept > 0
         self._tools.forget()
         self._stops.flush()
@@ -161,6 +170,7 @@ class Answer:
             return []  # its deltas have been given
         # After a broken stream the CLI may ask without streaming: then the whole message is all that comes.
         events = self._broken_off() + self._named(line.message.model)
+        self._exact = False
         for index, block in enumerate(line.message.content or ()):
             if block.type == "tool_use":
                 events += self._tools.whole(index, block)
@@ -190,6 +200,7 @@ class Answer:
             # It would be spliced into the client's chunk as it is.
             raise CliFailed("The claude CLI sent a piece of text that is no text.", code="cli_protocol")
         given = [BLANK_LINE, TextDelta(json)] if self._separate else [TextDelta(json)]
+        self._exact = self._exact and not self._separate and not self._tools.calls
         self._separate = False
         self._texts += len(given)
         return [*given]
@@ -209,6 +220,8 @@ class Answer:
             self.ended = self.lacks_call = True
             return []
         if self._options.schema is None:
+            if self._exact and reason == "end_turn":
+                self.open_calls = frozenset()
             return self._end(reason)
         # The call that carries the object is the CLI's own business.
         told = "refusal" if reason == "refusal" else "end_turn"

@@ -37,6 +37,10 @@ FIXED = {
     "CLAUDE_CODE_DISABLE_GIT_INSTRUCTIONS": "1",
     # A child must not replace the binary under a running server.
     "DISABLE_AUTOUPDATER": "1",
+    # A call waits as long as we let it wait. Milliseconds; a larger number than a timer takes would mean none at all.
+    "MCP_TOOL_TIMEOUT": "2000000000",
+    # A result is the client's to bound: the model gets it whole.
+    "MAX_MCP_OUTPUT_TOKENS": "1000000000",
     # Over-long is an error to the client, not a reason to summarise behind its back.
     "DISABLE_AUTO_COMPACT": "1",
 }

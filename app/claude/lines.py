@@ -6,7 +6,8 @@ from typing import Any
 
 import msgspec
 
-from app.conversation import Block
+from app.claude.tool_ids import native
+from app.conversation import Block, ToolResultBlock, ToolUseBlock
 from app.errors import CliFailed
 
 MAX_LINE = 64 * 2**20
@@ -69,7 +70,7 @@ def user_line(content: tuple[Block, ...], *, ask: bool, composed: bool) -> bytes
     Text whose last block starts with a slash would run as a command of the CLI. `composed` marks it as a client's own
     words, which versions from 2.1.260 on leave alone; older ones need a newline in front (`composed` False).
     """
-    blocks: list[Any] = list(content)
+    blocks: list[Any] = _native(content)
     last = blocks[-1]
     if not composed and getattr(last, "text", "").startswith("/"):
         blocks[-1] = {"type": "text", "text": "\n" + last.text}
@@ -90,8 +91,20 @@ def assistant_line(content: tuple[Block, ...], message_id: str) -> bytes:
 
     Up to 2.1.197 the CLI joins assistant turns of one id, a missing one included, whatever stands between them.
     """
-    message = {"id": message_id, "role": "assistant", "content": content}
+    message = {"id": message_id, "role": "assistant", "content": _native(content)}
     return _line({"type": "assistant", "message": message, "parent_tool_use_id": None})
+
+
+def _native(content: tuple[Block, ...]) -> list[Block]:
+    blocks: list[Block] = []
+    for block in content:
+        if isinstance(block, ToolUseBlock):
+            blocks.append(msgspec.structs.replace(block, id=native(block.id)))
+        elif isinstance(block, ToolResultBlock):
+            blocks.append(msgspec.structs.replace(block, tool_use_id=native(block.tool_use_id)))
+        else:
+            blocks.append(block)
+    return blocks
 
 
 def _line(value: dict[str, Any]) -> bytes:

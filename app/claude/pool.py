@@ -47,6 +47,7 @@ class Pool:
             deadlines=deadlines,
             cancellation=cancellation,
             supply=self.supply,
+            running=lambda: self.slots.running,
             finished=self._finished,
         )
         with self._lock:
@@ -56,7 +57,7 @@ class Pool:
     def drain(self, seconds: float) -> None:
         """Take no more requests, give the running turns `seconds` to end, then end them with ShuttingDown."""
         self.draining = True
-        self.supply.spares.close()
+        self.supply.stop()
         deadline = time.monotonic() + seconds
         while self._runs and time.monotonic() < deadline:
             time.sleep(0.05)
@@ -65,7 +66,7 @@ class Pool:
     def close(self) -> None:
         """End every turn and every process; idempotent and bounded."""
         self.draining = True
-        self.supply.spares.close()
+        self.supply.stop()
         with self._lock:
             runs = list(self._runs)
         for run in runs:

@@ -8,19 +8,22 @@ from collections.abc import Callable, Generator, Iterator
 from typing import Literal
 
 from app.cancellation import Cancellation
+from app.claude.binary import Binary
 from app.claude.deadlines import Deadlines
+from app.claude.kept import Kept
+from app.claude.lineage import extended, lineage
 from app.claude.process import Process
 from app.claude.slots import Ticket
-from app.claude.spares import Spare
 from app.claude.supply import Supply
 from app.claude.turn import TICK, TurnRun
 from app.conversation import Conversation
-from app.errors import CliFailed, NotLoggedIn, ProxyError, TurnTimeout
+from app.errors import BadRequest, CliFailed, NotLoggedIn, ProxyError, TurnTimeout
 from app.events import Event, TextDelta, ThinkingDelta, TurnEnd, TurnStart, Usage
+from app.transcript import Transcript
 
 log = logging.getLogger(__name__)
 
-Served = Literal["spare", "cold"]
+Served = Literal["kept", "parked", "spare", "cold"]
 # After these the CLI has nothing left to do, and leaves by itself when its input ends.
 COMPLETE = frozenset({"end_turn", "refusal"})
 
@@ -41,6 +44,7 @@ class Run:
         deadlines: Deadlines,
         cancellation: Cancellation,
         supply: Supply,
+        running: Callable[[], int],
         finished: Callable[[Run], None],
     ) -> None:
         self.cancellation = cancellation
@@ -55,7 +59,11 @@ class Run:
         self._ticket = ticket
         self._deadlines = deadlines
         self._supply = supply
+        self._running = running
         self._finished = finished
+        self._lineage: list[bytes] = []
+        self._transcript = Transcript()
+        self._binary: Binary | None = None
         self._process: Process | None = None
         self._released = False
         self._blamed = False  # the process itself failed, so the log wants its last words
@@ -104,37 +112,54 @@ class Run:
         self.cancellation.check()
 
     def _attempts(self) -> Iterator[list[Event]]:
-        spare = self._supply.take()
+        self._lineage = lineage(self._conversation)
+        kept = self._supply.take_kept(self._conversation, self._lineage)
+        if kept is not None:
+            self.served = "parked" if kept.calls else "kept"
+            turn = self._turn(kept.process, kept.binary, kept)
+            # Replay is always right, so what fails before the answer's beginning is tried again that way.
+            if (yield from self._succeeds(turn, lambda error: not turn.answering and _may_be_stale(error))):
+                return
+        spare = self._supply.take(self._running())
         self.served = "spare" if spare.ready else "cold"
-        turn = self._turn(spare)
-        try:
-            yield from self._observe(turn)
-        except CliFailed as error:
-            if not spare.ready or turn.opened or self.cancellation.reason is not None:
-                raise
-            # It died while it waited; the client need not know.
-            log.warning("spare was dead pid=%d error=%s", spare.process.pid, error.code)
-            self._supply.dispose(spare.process, at_once=True)
-        else:
+        turn = self._turn(spare.process, spare.binary)
+        # A spare may have died while it waited.
+        waited = spare.ready
+        if (yield from self._succeeds(turn, lambda error: waited and not turn.opened and isinstance(error, CliFailed))):
             return
         self.served = "cold"
-        yield from self._observe(self._turn(self._supply.start()))
+        fresh = self._supply.start()
+        yield from self._observe(self._turn(fresh.process, fresh.binary))
 
-    def _turn(self, spare: Spare) -> TurnRun:
-        process = self._process = spare.process
+    def _succeeds(self, turn: TurnRun, forgivable: Callable[[ProxyError], bool]) -> Generator[list[Event], None, bool]:
+        """Yield a turn's batches; return False where it failed in a way that the client need not know of."""
+        try:
+            yield from self._observe(turn)
+        except ProxyError as error:
+            if self._process is None or self.cancellation.reason is not None or not forgivable(error):
+                raise
+            log.warning("%s process failed pid=%d error=%s", self.served, self._process.pid, error.code)
+            self._supply.dispose(self._process, at_once=True)
+            return False
+        return True
+
+    def _turn(self, process: Process, binary: Binary, kept: Kept | None = None) -> TurnRun:
+        self._process, self._binary = process, binary
         self.cancellation.on_cancel(lambda: self._supply.dispose(process, at_once=True))
         self._deadlines.touch()
-        return TurnRun(process, self._conversation, self._deadlines, composed=spare.binary.composed)
+        return TurnRun(process, self._conversation, self._deadlines, composed=binary.composed, kept=kept)
 
     def _observe(self, turn: TurnRun) -> Iterator[list[Event]]:
         for batch in turn.batches():
             self.cancellation.check()
             for event in batch:
+                self._transcript.feed(event)
                 if isinstance(event, TurnStart):
                     self._answered(event, turn)
                 elif isinstance(event, TurnEnd):
                     self.usage, self.stop_reason = event.usage, event.stop_reason
-                    self._ended_early(event)
+                    # Before the client knows of the end: its next request may come at once.
+                    self._part_with(turn)
                 elif self.first_token_ms is None and isinstance(event, TextDelta | ThinkingDelta):
                     self.first_token_ms = self.elapsed_ms
             yield batch
@@ -148,10 +173,22 @@ class Run:
         # Not earlier: a starting CLI takes half a second of a core, which the first token of this turn needs.
         self._supply.spares.refill(proven=True)
 
-    def _ended_early(self, end: TurnEnd) -> None:
+    def _part_with(self, turn: TurnRun) -> None:
+        """Keep the process for what follows in this conversation, or see that it does nothing more."""
+        process, binary, said = self._process, self._binary, self._transcript.turn()
+        if process is None or binary is None:
+            return
+        if turn.open_calls is not None and said is not None and self._conversation.goes_on:
+            self.cancellation.on_cancel(None)
+            if self.cancellation.reason is None:
+                self._process = None
+                digest = extended(self._lineage[-1], said)
+                turns = len(self._conversation.turns) + 1
+                self._supply.kept.put(Kept(process, binary, turn.tools, digest, turns, turn.open_calls))
+                return
         # Left with an answer cut, the CLI asks the API to go on, at once: even at SIGTERM it still sends that request.
-        if end.stop_reason not in COMPLETE and self._process is not None:
-            self._process.kill()
+        if self.stop_reason not in COMPLETE:
+            process.kill()
 
     def _release(self) -> None:
         if self._released:
@@ -165,3 +202,8 @@ class Run:
             self._supply.dispose(self._process, at_once=self.stop_reason not in COMPLETE)
         self._ticket.leave()
         self._finished(self)
+
+
+def _may_be_stale(error: ProxyError) -> bool:
+    """Tell whether a kept process may be to blame: dead, or with something in its memory that the API refuses."""
+    return isinstance(error, CliFailed | BadRequest)

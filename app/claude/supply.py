@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 
 from app.claude import command
 from app.claude.binary import Locator
+from app.claude.kept import Kept, KeptProcesses
 from app.claude.login import Login
 from app.claude.process import Process
 from app.claude.registry import Registry
 from app.claude.spares import Spare, Spares
 from app.config import Settings
+from app.conversation import Conversation
 from app.errors import ConfigError
 from app.models import Catalogue
 
@@ -26,6 +29,7 @@ class Supply:
         self.login = Login(settings.cli_environ)
         self.registry = Registry(settings.state_dir / "processes")
         self.spares = Spares(settings.spares, self.start, self.registry, catalogue)
+        self.kept = KeptProcesses(settings.keep, settings.keep_seconds, self.registry)
         self._settings = settings
         self._workspace = settings.state_dir / "workspace"
 
@@ -39,8 +43,16 @@ class Supply:
         threading.Thread(target=self.registry.sweep, name="sweep", daemon=True).start()
         self.spares.open()
 
-    def take(self) -> Spare:
-        """Return a process that was started in advance if there is one, else one started now. Raises CliFailed."""
+    def take_kept(self, conversation: Conversation, lineage: Sequence[bytes]) -> Kept | None:
+        """Return a process that has the beginning of this conversation in it, if there is one. Raises CliFailed."""
+        return self.kept.take(conversation, lineage, self.locator.current())
+
+    def take(self, running: int) -> Spare:
+        """Return a process that was started in advance if there is one, else one started now. Raises CliFailed.
+
+        Kept processes make room: with those of the `running` turns they are never more than turns are allowed.
+        """
+        self.kept.shrink(self._settings.max_concurrency - running)
         return self.spares.take(self.locator.current()) or self.start()
 
     def start(self) -> Spare:
@@ -56,9 +68,14 @@ class Supply:
         """End a process in the background; `at_once` when it may be busy."""
         self.registry.dispose(process, at_once=at_once)
 
+    def stop(self) -> None:
+        """End what only waits, and keep nothing any longer; idempotent."""
+        self.spares.close()
+        self.kept.close()
+
     def close(self) -> None:
         """End every process and wait for it; idempotent and bounded."""
-        self.spares.close()
+        self.stop()
         self.registry.close()
         # What it may have been starting meanwhile was refused by the registry.
         self.spares.join()

@@ -2,38 +2,43 @@
 
 from __future__ import annotations
 
-import re
-
 import msgspec
 
 from app.claude.protocol import ContentBlock
+from app.claude.tool_ids import plain
 from app.events import Event, ToolCallDelta, ToolCallStart
 
 PREFIX = "mcp__client__"
 NO_ARGUMENTS = b'"{}"'
-# OpenClaw hands ids back with nothing but letters and digits, and no more than this many.
-ID_LENGTH = 40
 
 
 class ToolBlocks:
-    """Follows the tool_use blocks of one turn; `calls` counts those of the client's tools in the current message."""
+    """Follows the tool_use blocks of one turn.
+
+    `calls` counts those of the client's tools in the current message, `ids` are their plain ids, and `foreign` tells
+    that the model called something else as well.
+    """
 
     def __init__(self, names: frozenset[str]) -> None:
         self._names = names
         self._open: dict[int, int] = {}  # block index -> call index
         self._silent: set[int] = set()  # calls without a piece of arguments so far
         self.calls = 0
+        self.ids: list[str] = []
+        self.foreign = False
 
     def start(self, index: int, block: ContentBlock) -> list[Event]:
         """Return the beginning of a call; nothing for a tool that is not the client's."""
         name = block.name.removeprefix(PREFIX)
         # The CLI itself answers a call of a tool that does not exist, and the turn goes on.
         if name not in self._names:
+            self.foreign = True
             return []
         call = self._open[index] = self.calls
         self._silent.add(call)
         self.calls += 1
-        return [ToolCallStart(call, re.sub(r"[^a-zA-Z0-9]", "", block.id)[:ID_LENGTH], name)]
+        self.ids.append(plain(block.id))
+        return [ToolCallStart(call, self.ids[-1], name)]
 
     def delta(self, index: int, partial_json: bytes) -> list[Event]:
         """Return a piece of a call's arguments."""
@@ -62,3 +67,4 @@ class ToolBlocks:
         self._open.clear()
         self._silent.clear()
         self.calls = 0
+        self.ids.clear()

@@ -6,29 +6,53 @@ https://modelcontextprotocol.io/specification .
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from app.claude.lines import control_reply
-from app.claude.protocol import ControlRequest
-from app.conversation import ToolDefinition
+from app.claude.protocol import ControlRequest, McpMessage
+from app.claude.tool_ids import plain
+from app.conversation import TextBlock, ToolDefinition, ToolResultBlock
+from app.errors import CliFailed
 
 SERVER = "client"
 METHOD_NOT_FOUND = -32601
+# The most the CLI takes as one result without moving it to a file, in characters; undeclared it is 50,000.
+LONGEST_OUTPUT = 500_000
+# Nobody could tell which result such a call wants.
+UNNAMED = ""
+NO_CALL_ID = "The claude CLI called a tool without saying which call it is."
 
 
 class ToolServer:
-    """Answers the CLI's questions about one conversation's tools."""
+    """Answers the CLI's questions about one conversation's tools.
+
+    The CLI calls one tool after the other. A call without a result stays open, and the process waits.
+    """
 
     def __init__(self, tools: tuple[ToolDefinition, ...]) -> None:
         self._tools = tools
+        self._open: dict[str, ControlRequest] = {}  # by the call's plain id
+        self._results: dict[str, ToolResultBlock] = {}
+
+    def give(self, results: Iterable[ToolResultBlock]) -> bytes:
+        """Return the lines that answer the open calls; the other results wait for their calls."""
+        self._results = {plain(result.tool_use_id): result for result in results}
+        if UNNAMED in self._open:
+            raise CliFailed(NO_CALL_ID, code="cli_protocol")
+        return b"".join(self._answer(call_id) for call_id in list(self._open) if call_id in self._results)
 
     def reply(self, line: ControlRequest) -> bytes | None:
-        """Return the line that answers a request of the CLI, or None for a call: its answer is the client's to give."""
+        """Return the line that answers a request of the CLI, or None for a call whose result is not there yet."""
         message = line.request.message
         if line.request.subtype != "mcp_message" or message is None:
             return control_reply(line.request_id, error="not supported by this host")
         if message.method == "tools/call":
-            return None
+            call_id = _call_id(message)
+            if call_id == UNNAMED and self._results:
+                raise CliFailed(NO_CALL_ID, code="cli_protocol")
+            self._open[call_id] = line
+            return self._answer(call_id) if call_id in self._results else None
         answer: dict[str, Any] = {"jsonrpc": "2.0", "id": message.id}
         if message.method == "initialize":
             answer["result"] = {
@@ -44,6 +68,24 @@ class ToolServer:
             answer["error"] = {"code": METHOD_NOT_FOUND, "message": f"{message.method} is not offered"}
         return control_reply(line.request_id, response={"mcp_response": answer})
 
+    def _answer(self, call_id: str) -> bytes:
+        call, result = self._open.pop(call_id), self._results.pop(call_id)
+        content = [{"type": "text", "text": block.text} for block in result.content if isinstance(block, TextBlock)]
+        number = call.request.message.id if call.request.message is not None else None
+        answer = {"jsonrpc": "2.0", "id": number, "result": {"content": content}}
+        return control_reply(call.request_id, response={"mcp_response": answer})
+
 
 def _described(tool: ToolDefinition) -> dict[str, Any]:
-    return {"name": tool.name, "description": tool.description, "inputSchema": tool.input_schema}
+    return {
+        "name": tool.name,
+        "description": tool.description,
+        "inputSchema": tool.input_schema,
+        "_meta": {"anthropic/maxResultSizeChars": LONGEST_OUTPUT},
+    }
+
+
+def _call_id(message: McpMessage) -> str:
+    about = (message.params or {}).get("_meta")
+    call_id = about.get("claudecode/toolUseId") if isinstance(about, dict) else None
+    return plain(call_id) if isinstance(call_id, str) else UNNAMED

@@ -8,11 +8,12 @@ from collections.abc import Iterator
 from app.claude import opening
 from app.claude.answer import Answer
 from app.claude.deadlines import Deadlines
+from app.claude.kept import Kept
 from app.claude.lines import assistant_line, user_line
 from app.claude.process import Process
 from app.claude.protocol import ControlRequest, ControlResponse, Line, Result, decode
 from app.claude.tools import ToolServer
-from app.conversation import Conversation
+from app.conversation import Conversation, ToolResultBlock
 from app.errors import CliFailed
 from app.events import Event
 from app.models import CliModel
@@ -24,17 +25,41 @@ TICK = 1.0
 
 
 class TurnRun:
-    """Drives one turn; iterate `batches` once."""
+    """Drives one turn; iterate `batches` once.
 
-    def __init__(self, process: Process, conversation: Conversation, deadlines: Deadlines, *, composed: bool) -> None:
+    `kept` says what a process that is not new has in it: the conversation's first turns, and perhaps open calls.
+    """
+
+    def __init__(
+        self,
+        process: Process,
+        conversation: Conversation,
+        deadlines: Deadlines,
+        *,
+        composed: bool,
+        kept: Kept | None = None,
+    ) -> None:
+        self.tools = ToolServer(conversation.offered) if kept is None else kept.tools
         self._process = process
         self._conversation = conversation
         self._deadlines = deadlines
         self._composed = composed
-        self._tools = ToolServer(conversation.offered)
+        self._told = 0 if kept is None else kept.turns
+        self._parked = kept is not None and bool(kept.calls)
+        self._answer = Answer(conversation)
         self.opened = False  # the process answered: it is alive, and anything may have happened since
         self.models: tuple[CliModel, ...] = ()  # what `initialize` said this login may use
         self.skipped = 0  # lines of unknown type
+
+    @property
+    def answering(self) -> bool:
+        """Whether the model has begun to answer."""
+        return self._answer.model is not None
+
+    @property
+    def open_calls(self) -> frozenset[str] | None:
+        """What the process waits for after the turn, see `Answer`."""
+        return self._answer.open_calls
 
     def batches(self) -> Iterator[list[Event]]:
         """Yield events until the turn has ended; an empty batch for each silent tick.
@@ -42,18 +67,23 @@ class TurnRun:
         Raises ProxyError for everything that can go wrong.
         """
         yield from self._tell()
-        answer = Answer(self._conversation)
-        yield from self._listen(answer)
-        if answer.lacks_call:
+        yield from self._listen()
+        if self._answer.lacks_call:
             self._write(user_line(opening.REPAIR, ask=True, composed=self._composed))
-            answer.repair()
-            yield from self._listen(answer)
+            self._answer.repair()
+            yield from self._listen()
 
     def _tell(self) -> Iterator[list[Event]]:
         """Write everything up to the question, waiting where the CLI must have taken a turn before the next."""
         turns = self._conversation.turns
-        pending = opening.lines(self._conversation)
+        question = turns[-1].content
+        if self._parked:
+            self._write(self.tools.give(block for block in question if isinstance(block, ToolResultBlock)))
+            return
+        pending = b"" if self._told else opening.lines(self._conversation)
         for number, turn in enumerate(turns[:-1]):
+            if number < self._told:
+                continue
             if turn.role == "assistant":
                 # Taken at once and in order, so it can wait for the next write.
                 pending += assistant_line(turn.content, f"msg_{number}")
@@ -61,9 +91,10 @@ class TurnRun:
             self._write(pending + user_line(turn.content, ask=False, composed=self._composed))
             pending = b""
             yield from self._until_acknowledged()
-        self._write(pending + user_line(turns[-1].content, ask=True, composed=self._composed))
+        self._write(pending + user_line(question, ask=True, composed=self._composed))
 
-    def _listen(self, answer: Answer) -> Iterator[list[Event]]:
+    def _listen(self) -> Iterator[list[Event]]:
+        answer = self._answer
         while not answer.ended:
             batch: list[Event] = []
             try:
@@ -99,7 +130,7 @@ class TurnRun:
             elif isinstance(line, ControlResponse):
                 self._on_control(line)
             elif isinstance(line, ControlRequest):
-                reply = self._tools.reply(line)
+                reply = self.tools.reply(line)
                 if reply is not None:
                     self._write(reply)
             else:

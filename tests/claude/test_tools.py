@@ -10,7 +10,7 @@ from app.claude import opening
 from app.claude.answer import MOST_ROUNDS, Answer
 from app.claude.protocol import decode
 from app.claude.tools import ToolServer
-from app.conversation import Conversation, Options, TextBlock, ToolChoice, ToolDefinition, Turn
+from app.conversation import Conversation, Options, TextBlock, ToolChoice, ToolDefinition, ToolResultBlock, Turn
 from app.errors import CliFailed, SchemaUnsatisfied, ToolChoiceUnsatisfied
 from app.events import Restart, TextDelta, ToolCallDelta, ToolCallStart, TurnEnd
 
@@ -54,9 +54,45 @@ def test_tools_are_listed():
     assert reply["response"]["request_id"] == "r1"
     answer = reply["response"]["response"]["mcp_response"]
     assert answer["id"] == 7
-    assert answer["result"]["tools"] == [
-        {"name": "look", "description": "Look around", "inputSchema": LOOK.input_schema}
-    ]
+    described = {"name": "look", "description": "Look around", "inputSchema": LOOK.input_schema}
+    assert answer["result"]["tools"] == [{**described, "_meta": {"anthropic/maxResultSizeChars": 500_000}}]
+
+
+def called(call_id, number):
+    about = {} if call_id is None else {"claudecode/toolUseId": call_id}
+    return demanded("tools/call", id=number, params={"name": "look", "arguments": {}, "_meta": about})
+
+
+def answers(data):
+    """Return which JSON-RPC requests the lines answer, and with which texts."""
+    replies = [json.loads(line)["response"]["response"]["mcp_response"] for line in data.splitlines()]
+    return [(reply["id"], [part["text"] for part in reply["result"]["content"]]) for reply in replies]
+
+
+def given(call_id, *texts):
+    return ToolResultBlock(call_id, tuple(TextBlock(text) for text in texts))
+
+
+def test_results_for_open_calls_and_for_later_ones():
+    """A call waits for its result, and a result for its call; ids are compared by letters and digits."""
+    server = ToolServer((LOOK,))
+    assert server.reply(called("toolu_01a", 1)) is None
+    assert answers(server.give([given("toolu01b", "two", "three"), given("toolu01a", "one")])) == [(1, ["one"])]
+    assert answers(server.reply(called("toolu_01b", 2))) == [(2, ["two", "three"])]
+    assert server.reply(called("toolu_01c", 3)) is None
+    assert answers(server.give([given("toolu01c", "four")])) == [(3, ["four"])]
+
+
+def test_a_call_that_does_not_say_which_it_is():
+    """Without its id no result can be given to a call, and the process is of no use for results."""
+    server = ToolServer((LOOK,))
+    assert server.reply(called(None, 1)) is None
+    with pytest.raises(CliFailed):
+        server.give([given("toolu01a", "one")])
+    server = ToolServer((LOOK,))
+    server.give([given("toolu01a", "one")])
+    with pytest.raises(CliFailed):
+        server.reply(called(None, 1))
 
 
 @pytest.mark.parametrize("method", ["initialize", "notifications/initialized", "ping", "resources/list"])

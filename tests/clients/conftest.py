@@ -37,6 +37,12 @@ _frontier = _Frontier()
 sys.addaudithook(_frontier)
 
 
+@pytest.fixture
+def server(keeping_server: Server) -> Server:
+    """The server as users have it."""
+    return keeping_server
+
+
 @pytest.fixture(autouse=True)
 def loopback_only() -> Iterator[None]:
     """Fail the test whose client library talks to anybody but the server: price lists, encodings, telemetry."""

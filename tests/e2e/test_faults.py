@@ -216,7 +216,7 @@ def test_spares_that_die_when_taken(serve: Callable[..., Server]) -> None:
         assert headers["x-proxy-served"] == "cold"
         assert said(body, stream=stream) == "Hello world."
     until(server.is_whole, what="a whole server")
-    assert "spare was dead" in server.log
+    assert "spare process failed" in server.log
 
 
 def test_every_process_dies(serve: Callable[..., Server]) -> None:

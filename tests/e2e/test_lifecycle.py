@@ -225,7 +225,7 @@ def test_other_ways_to_serve(serve: Callable[..., Server], kind: str) -> None:
         "gthread": (*GUNICORN, *bind, "-k", "gthread", "--threads", "8", "wsgi:app"),
         "flask": (sys.executable, "-m", "flask", "--app", "wsgi", "run", "--port", port),
     }[kind]
-    server = serve(argv, PORT=port, **FAKE)
+    server = serve(argv, PORT=port, CLAUDE_PROXY_KEEP="0", **FAKE)
     server.wait_for_spare()
     status, _, body = server.chat("hello")
     assert status == 200

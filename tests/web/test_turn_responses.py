@@ -12,11 +12,15 @@ from app.web.state import state
 
 @pytest.fixture
 def idle(app):
-    """Give a function that fails unless every slot and every process has come back."""
+    """Give a function that fails unless every slot and every process has come back, kept ones aside."""
 
     def check():
         pool = state(app).pool
-        until(lambda: pool.slots.running == 0 and len(pool.supply.registry) == 0 and not pool._runs, 5, "idle")
+        until(
+            lambda: pool.slots.running == 0 and len(pool.supply.registry) == pool.supply.kept.idle and not pool._runs,
+            5,
+            "idle",
+        )
 
     return check
 

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import click
 
+from app.console.doctor import doctor
+from app.console.models import models
 from app.console.serve import serve
+from app.console.service import service
+from app.console.status import status
 from app.version import __version__
 
 
@@ -14,4 +18,5 @@ def main() -> None:
     """Use a Claude subscription from any OpenAI client."""
 
 
-main.add_command(serve)
+for command in (serve, service, doctor, status, models):
+    main.add_command(command)

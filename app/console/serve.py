@@ -32,7 +32,7 @@ def serve(port: int | None, *, demo: bool) -> None:
     try:
         settings = Settings.from_environ(environ)
         private_folder(settings.state_dir)
-        _check_port(settings)
+        check_port(settings)
         binary = Locator(settings).current()
         click.echo(f"claude {binary.version_text} at {binary.path}, {_login_sentence(settings, binary.path)}")
     except (ConfigError, CliFailed) as error:
@@ -57,7 +57,8 @@ def _login_sentence(settings: Settings, binary: Path) -> str:
     return "logged in" if logged_in else "NOT logged in: run `claude auth login`; requests get 401 until then"
 
 
-def _check_port(settings: Settings) -> None:
+def check_port(settings: Settings) -> None:
+    """Raise ConfigError, with the remedy, when the server could not listen where the settings say."""
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

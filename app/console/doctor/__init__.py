@@ -1,0 +1,92 @@
+"""claude-max-api doctor: why does it not work, and what mends it."""
+
+from __future__ import annotations
+
+import json
+import textwrap
+from collections.abc import Callable, Iterator
+
+import click
+
+from app.console import server
+from app.console.doctor import claude, surroundings
+from app.console.doctor.case import Case
+from app.console.doctor.finding import Finding, failed
+from app.console.machine import Machine, pass_machine
+from app.version import __version__
+
+# In the order in which somebody mends things: what comes first hides what comes after.
+CHECKS: dict[str, Callable[[Case], Finding]] = {
+    "settings": surroundings.settings,
+    "environment": surroundings.environment,
+    "state folder": surroundings.state_folder,
+    "claude": claude.cli,
+    "version": claude.version,
+    "login": claude.logged_in,
+    "start": claude.starts,
+    "port": surroundings.port,
+    "service": surroundings.background,
+}
+COLOURS = {"pass": "green", "warn": "yellow", "fail": "red", "skip": "bright_black"}
+WIDTH = 100
+INDENT = " " * 20
+
+
+@click.command()
+@server.options
+@click.option("--live", is_flag=True, help="Also ask the model a question; this spends one request of your plan.")
+@click.option("--json", "as_json", is_flag=True, help="For programs: ok, version, and a list of checks.")
+@pass_machine
+@click.pass_context
+def doctor(
+    context: click.Context, machine: Machine, port: int | None, key: str | None, *, live: bool, as_json: bool
+) -> None:
+    """Look for whatever keeps the server from answering; exit status 1 when something does.
+
+    Costs nothing without --live.
+    """
+    checks = {**CHECKS, "live answer": claude.answers} if live else CHECKS
+    case = Case.of(machine, port, key)
+    if live and not as_json:
+        click.echo("--live spends one request of your plan.\n")
+    found: list[tuple[str, Finding]] = []
+    for name, finding in _findings(case, checks):
+        found.append((name, finding))
+        if not as_json:
+            _show(name, finding)
+    ok = all(finding.verdict != "fail" for _, finding in found)
+    if as_json:
+        told = [{"check": name, **finding._asdict()} for name, finding in found]
+        click.echo(json.dumps({"ok": ok, "version": __version__, "checks": told}, indent=2))
+    else:
+        click.echo(f"\n{_summary([finding for _, finding in found])}")
+    context.exit(0 if ok else 1)
+
+
+def _findings(case: Case, checks: dict[str, Callable[[Case], Finding]]) -> Iterator[tuple[str, Finding]]:
+    for name, check in checks.items():
+        try:
+            finding = check(case)
+        except Exception as error:  # noqa: BLE001 - one broken check must not hide the others
+            finding = failed(f"the check itself failed: {error!r}", "report this, with the line above")
+        yield name, finding
+
+
+def _show(name: str, finding: Finding) -> None:
+    # click leaves the colour out where the output is no terminal.
+    click.echo(f"{click.style(finding.verdict, fg=COLOURS[finding.verdict])}  {name:12}  ", nl=False)
+    text = textwrap.fill(finding.text, WIDTH, subsequent_indent=INDENT, break_long_words=False, break_on_hyphens=False)
+    click.echo(text)
+    if finding.remedy:
+        # On a line of its own and never broken, so that it can be copied.
+        click.echo(f"{INDENT}-> {finding.remedy}")
+
+
+def _summary(findings: list[Finding]) -> str:
+    fails = sum(finding.verdict == "fail" for finding in findings)
+    warnings = sum(finding.verdict == "warn" for finding in findings)
+    if fails:
+        return f"{fails} of {len(findings)} checks failed; the lines with -> say what to do, the first one first."
+    if warnings:
+        return f"It works. {warnings} {'things' if warnings > 1 else 'thing'} to know of, see ->."
+    return "All is well."

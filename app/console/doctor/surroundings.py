@@ -1,0 +1,151 @@
+"""Whether settings, environment, port, state folder and service are as they should be."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+import shlex
+import tempfile
+from pathlib import Path
+
+import click
+
+from app.console.doctor.case import Case
+from app.console.doctor.finding import Finding, failed, passed, warned
+from app.console.serve import check_port
+from app.console.server import NoAnswer
+from app.console.service import unit_for
+from app.console.service.installation import setting_names
+from app.errors import ConfigError
+
+# These send a request, and its bill, elsewhere than to the plan of the login.
+BILLS = re.compile(r"ANTHROPIC_API_KEY|ANTHROPIC_AUTH_TOKEN|ANTHROPIC_BASE_URL|CLAUDE_CODE_USE_[A-Z]+")
+# For the console alone, so no setting of the server.
+CLIENT = "CLAUDE_PROXY_API_KEY"
+OFF = frozenset({"", "0", "false", "no", "off"})
+
+
+def settings(case: Case) -> Finding:
+    """Name each setting that cannot be used or that there is not."""
+    if case.broken:
+        return failed("; ".join(case.broken), f"unset {' '.join(_first_words(case.broken))}")
+    known = [*setting_names(), CLIENT]
+    strange = sorted(name for name in case.environ if name.startswith("CLAUDE_PROXY_") and name not in known)
+    if strange:
+        near = difflib.get_close_matches(strange[0], known, 1)
+        meant = f"; did you mean {near[0]}?" if near else ""
+        return warned(f"no such setting: {', '.join(strange)}{meant}", f"unset {' '.join(strange)}")
+    given = [name for name in setting_names() if case.environ.get(name)]
+    return passed(f"from the environment: {', '.join(given)}" if given else "all at their defaults")
+
+
+def environment(case: Case) -> Finding:
+    """Look for variables that would make claude bill the API instead of the plan."""
+    ambient = sorted(
+        name for name, value in case.environ.items() if BILLS.fullmatch(name) and value.strip().lower() not in OFF
+    )
+    handed = [name for name in ambient if name in case.settings.cli_environ]
+    if paid := [name for name in handed if name != "ANTHROPIC_BASE_URL"]:
+        return failed(
+            f"CLAUDE_PROXY_PASS_ENV hands {', '.join(paid)} to claude: requests bill that account, not your plan",
+            f"take {', '.join(paid)} out of CLAUDE_PROXY_PASS_ENV",
+        )
+    if handed:
+        return warned(
+            "CLAUDE_PROXY_PASS_ENV hands ANTHROPIC_BASE_URL to claude: "
+            "conversations and the login's token go to that address",
+            "take ANTHROPIC_BASE_URL out of CLAUDE_PROXY_PASS_ENV, unless you meant it",
+        )
+    if ambient:
+        return warned(
+            f"{', '.join(ambient)} is set: this server keeps it from claude, and your plan is used; "
+            "but a claude that you run in this shell yourself obeys it",
+            f"unset {' '.join(ambient)}",
+        )
+    return passed("nothing in it would bill the API instead of your plan")
+
+
+def port(case: Case) -> Finding:
+    """Tell whether the port is free, ours or somebody else's."""
+    server, number = case.server, case.settings.port
+    if server.is_ours():
+        try:
+            ready = server.fetch("/ready").body
+        except NoAnswer as error:
+            return warned(str(error), "export CLAUDE_PROXY_API_KEY=the-key")
+        if ready.get("status") == "ready":
+            return passed(f"this server answers at {server.url}/v1 and is ready")
+        return warned(
+            f"this server answers at {server.url}/v1, but is not ready: {ready.get('reason')}",
+            "do what it says; it need not be restarted",
+        )
+    try:
+        check_port(case.settings)
+    except ConfigError as error:
+        if "is taken" not in str(error):
+            return failed(str(error), f"claude-max-api serve {number + 1}")
+        return failed(
+            f"port {number} is taken by another program",
+            f"claude-max-api serve {number + 1}   (or see who has it: lsof -nP -iTCP:{number} -sTCP:LISTEN)",
+        )
+    return passed(f"{number} is free; no server runs")
+
+
+def state_folder(case: Case) -> Finding:
+    """Try the state folder, without making or changing it."""
+    folder = case.settings.state_dir
+    there = _nearest(folder)
+    remedy = f"mkdir -p {shlex.quote(str(folder))}, or set CLAUDE_PROXY_STATE_DIR to a folder you may write to"
+    if not there.is_dir():
+        return failed(f"{folder} cannot be made: {there} is not a folder", remedy)
+    try:
+        # Root may write where the mode says no, a mount says no to everybody: only a try tells.
+        if not os.access(there, os.W_OK | os.X_OK):
+            raise PermissionError(13, "Permission denied")
+        with tempfile.TemporaryFile(dir=there):
+            pass
+    except OSError as error:
+        return failed(f"{folder} cannot be written to: {error.strerror}", remedy)
+    if there != folder:
+        return passed(f"{folder} will be made at the first start")
+    if folder.stat().st_mode & 0o077:
+        return warned(
+            f"{folder} is open to others; the server closes it at its start", f"chmod 700 {shlex.quote(str(folder))}"
+        )
+    return passed(f"{folder} is writable and private")
+
+
+def background(case: Case) -> Finding:
+    """Ask for the background service, which nobody needs to have."""
+    try:
+        unit = unit_for(case.machine)
+    except click.ClickException as error:
+        return passed(error.message)
+    if not unit.file.is_file():
+        return passed("not installed; `claude-max-api service install` would start the server at your login")
+    program = re.search(r"(?:ExecStart=|<string>)\"?(/.*?/claude-max-api)\b", unit.file.read_text(errors="replace"))
+    if program and not Path(program[1]).is_file():
+        return failed(f"it starts {program[1]}, which is gone", "claude-max-api service install")
+    state = unit.state()
+    if state.problem is not None:
+        reason, _, remedy = state.problem.partition("\n")
+        return warned(f"installed, but its state is unknown: {reason}", remedy)
+    if state.pid is None:
+        return warned(state.text, "claude-max-api service start   (and claude-max-api service logs)")
+    return passed(state.text)
+
+
+def _first_words(sentences: list[str]) -> list[str]:
+    return [found[0] for sentence in sentences if (found := re.match(r"[A-Z_]+", sentence))]
+
+
+def _nearest(folder: Path) -> Path:
+    """Return the folder, or the nearest of its parents that is there."""
+    for path in (folder, *folder.parents):
+        try:
+            path.lstat()
+        except OSError:
+            continue
+        return path
+    return Path("/")

@@ -1,0 +1,53 @@
+"""claude-max-api models: what this login may use."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import click
+
+from app.claude.binary import Locator
+from app.config import Settings
+from app.console import server, start
+from app.console.machine import Machine, pass_machine
+from app.console.server import NoAnswer
+from app.console.settings import read
+from app.errors import CliFailed
+from app.models import Catalogue
+
+
+@click.command()
+@server.options
+@click.option("--json", "as_json", is_flag=True, help="The list as GET /v1/models gives it.")
+@pass_machine
+def models(machine: Machine, port: int | None, key: str | None, *, as_json: bool) -> None:
+    """List the models, from the running server or else from `claude`; this costs nothing."""
+    settings = read(machine, port)
+    running = server.reach(settings, port, key)
+    if running.is_ours():
+        try:
+            answer = running.fetch("/v1/models")
+        except NoAnswer as error:
+            raise click.ClickException(str(error)) from None
+        entries, source = answer.body.get("data") or [], f"the server at {running.url}"
+    else:
+        entries, source = _from_cli(settings)
+    if as_json:
+        click.echo(json.dumps({"object": "list", "data": entries}, indent=2))
+        return
+    width = max((len(entry["id"]) for entry in entries), default=0)
+    for entry in entries:
+        told = " - ".join(entry[name] for name in ("name", "description") if entry.get(name))
+        click.echo(f"{entry['id']:{width}}  {told}".rstrip())
+    click.echo(f"({source} says so)", err=True)
+
+
+def _from_cli(settings: Settings) -> tuple[list[dict[str, Any]], str]:
+    catalogue = Catalogue()
+    try:
+        binary = Locator(settings).current()
+        catalogue.update(start.initialize(settings, binary.path))
+    except CliFailed as error:
+        raise click.ClickException(f"{error.message}\n`claude-max-api doctor` looks further.") from None
+    return catalogue.entries(), f"no server answers; claude {binary.version_text}"

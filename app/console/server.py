@@ -1,0 +1,96 @@
+"""A running server, asked over HTTP."""
+
+from __future__ import annotations
+
+import http.client
+import json
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import click
+
+from app.config import Settings
+
+PROVIDER = "claude-code-cli"
+# /ready may ask the CLI for its version and login first, which takes up to a second on a busy machine.
+TIMEOUT = 30.0
+WILDCARDS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104
+
+
+class NoAnswer(Exception):
+    """Nothing that speaks HTTP and JSON answers there; the text is a sentence."""
+
+
+class Answer(NamedTuple):
+    """The HTTP status and the decoded JSON of an answer."""
+
+    status: int
+    body: Any
+
+
+class Server:
+    """A server at `host` and `port`; `key` is sent as a bearer token where there is one."""
+
+    def __init__(self, host: str, port: int, key: str | None = None) -> None:
+        self._host, self._port, self._key = WILDCARDS.get(host, host), port, key
+
+    @property
+    def url(self) -> str:
+        """The address as one writes it, without a path."""
+        return f"http://{'[' + self._host + ']' if ':' in self._host else self._host}:{self._port}"
+
+    def get(self, path: str, timeout: float = TIMEOUT) -> Answer:
+        """Return the answer to GET `path`, waiting at most `timeout` seconds for each piece. Raises NoAnswer."""
+        # Not urllib: that would go through the proxy which the environment may name.
+        connection = http.client.HTTPConnection(self._host, self._port, timeout=timeout)
+        try:
+            connection.request("GET", path, headers={"Authorization": f"Bearer {self._key}"} if self._key else {})
+            response = connection.getresponse()
+            return Answer(response.status, json.loads(response.read()))
+        except ConnectionRefusedError:
+            raise NoAnswer(f"Nothing answers at {self.url}.") from None
+        except OSError as error:
+            raise NoAnswer(f"{self.url} gives no answer: {error.strerror or error}.") from None
+        except (http.client.HTTPException, ValueError):
+            raise NoAnswer(f"What answers at {self.url} is not this server.") from None
+        finally:
+            connection.close()
+
+    def is_ours(self) -> bool:
+        """Tell whether this server answers there, and not another program or none."""
+        try:
+            body = self.get("/health", 5.0).body
+        except NoAnswer:
+            return False
+        return isinstance(body, dict) and body.get("provider") == PROVIDER
+
+    def fetch(self, path: str) -> Answer:
+        """Return the answer to GET `path` from a server that is this program.
+
+        Raises NoAnswer, also where another program answers or the server wants another key.
+        """
+        answer = self.get(path)
+        if not self.is_ours():
+            raise NoAnswer(f"What answers at {self.url} is not this server.")
+        if answer.status == http.client.UNAUTHORIZED:
+            wrong = "refuses this key" if self._key else "asks for a key"
+            raise NoAnswer(f"The server at {self.url} {wrong}: set CLAUDE_PROXY_API_KEY, or give --key.")
+        if not isinstance(answer.body, dict):
+            raise NoAnswer(f"The server at {self.url} answers {path} in a form this version does not know.")
+        return answer
+
+
+def options(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the argument and the option that say which server is meant."""
+    key = click.option(
+        "--key",
+        envvar="CLAUDE_PROXY_API_KEY",
+        help="The key, where the server asks for one; better in CLAUDE_PROXY_API_KEY, where `ps` does not show it.",
+    )
+    port = click.argument("port", type=click.IntRange(1, 65535), required=False)
+    return port(key(command))
+
+
+def reach(settings: Settings, port: int | None, key: str | None) -> Server:
+    """Return the server at `port`, or at the settings' port where none is given."""
+    return Server(settings.host, port or settings.port, key)

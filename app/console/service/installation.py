@@ -1,0 +1,91 @@
+"""What a service is made of: the running installation's command, its port, and settings from the environment."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import shutil
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+import click
+
+from app.config import CLI_ENVIRONMENT, Settings
+from app.console.machine import Machine
+
+COMMAND = "claude-max-api"
+# The service manager gives these, or they belong to one terminal session.
+SESSION = frozenset({"HOME", "PATH", "USER", "LOGNAME", "SHELL", "TMPDIR", "TZ", "LANG", "LANGUAGE"})
+SECRET = re.compile(r"KEY|TOKEN|SECRET|PASSWORD|CREDENTIAL")
+PASSWORD_IN_URL = re.compile(r"(?<=://)[^/@\s]*@")
+# Where installers and Homebrew put `claude`; a service manager's own PATH is bare.
+HOMEBREW = "/opt/homebrew/bin"
+
+
+class Installation(NamedTuple):
+    """What is filled into the template; `left_out` names credentials that are not copied into a file."""
+
+    program: Path
+    port: int
+    path: str
+    environ: dict[str, str]
+    left_out: tuple[str, ...]
+
+    @classmethod
+    def of(cls, machine: Machine, settings: Settings) -> Installation:
+        """Return the running installation with the settings of its environment.
+
+        Raises ClickException when the command cannot be found.
+        """
+        own = _own_settings(machine.environ, settings)
+        others = {
+            name: machine.environ[name]
+            for name in sorted((CLI_ENVIRONMENT - SESSION) | set(settings.pass_env))
+            if machine.environ.get(name) and name not in own
+        }
+        # The server's own keys are its business; a login belongs to `claude`, which keeps it in a place of its own.
+        left_out = tuple(name for name in others if SECRET.search(name))
+        kept = {name: value for name, value in others.items() if name not in left_out}
+        return cls(_program(), settings.port, _path(machine, settings), {**own, **kept}, left_out)
+
+
+def shown(name: str, value: str) -> str:
+    """Return a value as it may be printed: without keys and passwords."""
+    return "********" if SECRET.search(name) else PASSWORD_IN_URL.sub("********@", value)
+
+
+def setting_names() -> list[str]:
+    """Return the environment variables that are settings of the server."""
+    return [field.metadata["env"] for field in dataclasses.fields(Settings) if "env" in field.metadata]
+
+
+def _own_settings(environ: Mapping[str, str], settings: Settings) -> dict[str, str]:
+    found = {}
+    for field in dataclasses.fields(Settings):
+        name = field.metadata.get("env", "PORT")
+        if name != "PORT" and environ.get(name, "").strip():  # the port is an argument of the command
+            value = getattr(settings, field.name)
+            # A path was given from here; the service runs elsewhere.
+            found[name] = str(value) if isinstance(value, Path) else environ[name].strip()
+    return found
+
+
+def _program() -> Path:
+    called = Path(sys.argv[0])
+    for candidate in (called, Path(sys.executable).parent / COMMAND, Path(shutil.which(COMMAND) or COMMAND)):
+        if candidate.name == COMMAND and candidate.is_file():
+            return candidate.absolute()
+    raise click.ClickException(f"The command {COMMAND} was not found beside {sys.executable}; install the package.")
+
+
+def _path(machine: Machine, settings: Settings) -> str:
+    folders = [f"{machine.home}/.local/bin", HOMEBREW, "/usr/local/bin", "/usr/bin", "/bin"]
+    if machine.platform != "darwin":
+        folders.remove(HOMEBREW)
+    claude = shutil.which("claude", path=settings.cli_environ.get("PATH", ""))
+    if claude is not None and (home := str(Path(claude).absolute().parent)) not in folders:
+        # nvm and the like: `node` is there too, which some versions of `claude` need.
+        folders.insert(0, home)
+    return ":".join(folders)

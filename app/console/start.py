@@ -1,0 +1,54 @@
+"""The CLI started as the server starts it, up to its answer to `initialize`: no token, no API request."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from pathlib import Path
+
+from app.claude import command
+from app.claude.lines import control_line
+from app.claude.process import Process
+from app.claude.protocol import ControlResponse, decode
+from app.config import Settings
+from app.errors import CliFailed, ProxyError
+from app.models import CliModel
+
+START_TIMEOUT = 30.0
+
+
+def initialize(settings: Settings, binary: Path) -> tuple[CliModel, ...]:
+    """Return the models that the CLI says this login may use.
+
+    Raises CliFailed when it does not start or does not speak the protocol; the text ends with its own last line.
+    """
+    # Its own folder, as a chat has; it must not see, or be seen by, a server that runs.
+    with tempfile.TemporaryDirectory(prefix="claude-max-api-") as folder:
+        argv = command.argv(binary, settings.default_model)
+        process = Process(argv, command.environment(settings.cli_environ), Path(folder))
+        try:
+            process.write(control_line("initialize", "initialize", systemPrompt=[]), START_TIMEOUT)
+            return _answer(process)
+        except ProxyError as error:
+            process.close(at_once=True)  # all of its words are there only then
+            last = process.stderr_tail.splitlines()[-1:]
+            said = f" It said: {last[0][:200]}" if last else ""
+            raise CliFailed(f"{error.message}{said}", code=error.code) from None
+        finally:
+            process.close(at_once=True)
+
+
+def _answer(process: Process) -> tuple[CliModel, ...]:
+    deadline = time.monotonic() + START_TIMEOUT
+    while time.monotonic() < deadline:
+        try:
+            lines = process.read(1.0)
+        except CliFailed:
+            raise CliFailed("The claude CLI ended at its start.", code="cli_exited") from None
+        for raw in lines:
+            line = decode(raw)
+            if isinstance(line, ControlResponse):
+                if line.response.subtype == "error":
+                    raise CliFailed("The claude CLI refuses to be initialized.", code="cli_error")
+                return tuple(line.response.response.models or ()) if line.response.response else ()
+    raise CliFailed(f"The claude CLI did not get ready within {START_TIMEOUT:.0f} s.", code="cli_exited")

@@ -53,8 +53,8 @@ class UserUnit:
         """Return the unit; `hide` puts asterisks in place of secrets."""
         carried = {name: shown(name, value) if hide else value for name, value in installation.environ.items()}
         environ = {"PATH": installation.path, **carried}
-        # Only the command line knows variables; in both places % begins a specifier.
-        command = f"{_quoted(str(installation.program)).replace('$', '$$')} serve {installation.port}"
+        # A dollar sign is itself in both places: systemd replaces no variable in a program's path.
+        command = f"{_quoted(str(installation.program))} serve {installation.port}"
         lines = "\n".join(f"Environment={_quoted(f'{name}={value}')}" for name, value in environ.items())
         return TEMPLATE.format(unit=UNIT, command=command, environ=lines).encode(errors="surrogateescape")
 

@@ -1,0 +1,158 @@
+"""The console on a machine that records what it is asked to run, and servers that answer what a test says."""
+
+from __future__ import annotations
+
+import http.server
+import json
+import os
+import threading
+from pathlib import Path
+
+import hermetic
+import pytest
+from click.testing import CliRunner
+from server import free_port
+
+from app.console import main
+from app.console.machine import Machine, Ran
+
+FAKE_CLAUDE = Path(__file__).parent.parent / "fake_claude.py"
+
+
+class Became(Exception):
+    """Raised in place of becoming another program."""
+
+
+class Recorder(Machine):
+    """A machine on which nothing happens; `answers` maps the words of a command to how it ends, the last one staying.
+
+    `calls` are the commands it was asked to run, `became` the one it was to become.
+    """
+
+    def __init__(self, home, platform):
+        self.platform, self.uid, self.home = platform, 501, home
+        self.calls, self.became, self.answers = [], None, {}
+
+    @property
+    def user(self):
+        return "ann"
+
+    def run(self, argv):
+        line = " ".join(argv)
+        self.calls.append(line)
+        for words, told in self.answers.items():
+            if words in line:
+                return Ran(*(told.pop(0) if len(told) > 1 else told[0]))
+        return Ran(0, "")
+
+    def become(self, argv):
+        self.became = argv
+        raise Became
+
+    def pause(self, seconds):
+        pass
+
+
+@pytest.fixture
+def home(tmp_path):
+    return tmp_path
+
+
+@pytest.fixture
+def program(home, monkeypatch):
+    """The command as it was called: installed in a folder whose name needs quoting."""
+    path = home / "my 100% $HOME" / "bin" / "claude-max-api"
+    path.parent.mkdir(parents=True)
+    path.touch(mode=0o755)
+    monkeypatch.setattr("sys.argv", [str(path)])
+    return path
+
+
+@pytest.fixture
+def linux(home):
+    machine = Recorder(home, "linux")
+    machine.answers = {
+        "systemctl --user show": [(0, "LoadState=not-found\nActiveState=inactive\nMainPID=0\nResult=success")],
+        "loginctl": [(0, "Linger=yes")],
+    }
+    return machine
+
+
+@pytest.fixture
+def mac(home):
+    machine = Recorder(home, "darwin")
+    machine.answers = {"launchctl print": [(113, 'Could not find service "com.openclaw.claude-max-proxy"')]}
+    return machine
+
+
+@pytest.fixture
+def environment(home):
+    """Give a function that returns a hermetic environment with the fake CLI and a free port."""
+
+    def build(**env):
+        passed = f"{hermetic.PASSED},FAKE_VERSION,FAKE_DEAD"
+        base = {"CLAUDE_BIN": str(FAKE_CLAUDE), "PORT": str(free_port()), "CLAUDE_PROXY_PASS_ENV": passed}
+        given = hermetic.environment(home, **{**base, **env})
+        return {name: value for name, value in given.items() if value}
+
+    return build
+
+
+@pytest.fixture
+def console(environment, monkeypatch):
+    """Give a function that runs a command, by default on this machine, with what it is given and nothing else."""
+
+    def run(*args, machine=None, **env):
+        for name in set(os.environ) - {"PATH", "PYTEST_CURRENT_TEST"}:
+            monkeypatch.delenv(name)
+        return CliRunner().invoke(main, args, env=environment(**env), obj=machine)
+
+    return run
+
+
+class Answering:
+    """A server that answers GET requests with JSON from `answers`, or 404; `keys` are the bearer tokens it was sent."""
+
+    def __init__(self, answers):
+        self.keys = []
+        owner = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_GET(self):
+                owner.keys.append(self.headers.get("Authorization"))
+                status, body = answers.get(self.path, (404, {}))
+                data = body if isinstance(body, bytes) else json.dumps(body).encode()
+                self.send_response(status)
+                self.send_header("Content-Length", str(len(data)))
+                self.end_headers()
+                self.wfile.write(data)
+
+            def log_message(self, *args):
+                pass
+
+        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.port = self._server.server_port
+        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01})
+        self._thread.start()
+
+    def close(self):
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+
+HEALTH = {"/health": (200, {"status": "ok", "provider": "claude-code-cli"})}
+
+
+@pytest.fixture
+def answering():
+    """Give a function that starts a server with these answers, /health being ours unless `ours` is false."""
+    started = []
+
+    def start(answers=None, *, ours=True):
+        started.append(Answering({**(HEALTH if ours else {}), **(answers or {})}))
+        return started[-1]
+
+    yield start
+    for server in started:
+        server.close()

@@ -1,0 +1,346 @@
+"""claude-max-api service: the right commands in the right order, and a remedy where one fails."""
+
+from __future__ import annotations
+
+import plistlib
+import re
+import socket
+from pathlib import Path
+
+import pytest
+from server import free_port
+
+from .conftest import Became
+
+README = (Path(__file__).parent.parent.parent / "README.md").read_text()
+NO_BUS = (1, "Failed to connect to bus: No medium found")
+RUNNING = (0, "LoadState=loaded\nActiveState=active\nMainPID=77\nResult=success")
+UNIT = "claude-max-proxy.service"
+AGENT = "gui/501/com.openclaw.claude-max-proxy"
+LOADED = (0, "gui/501/com.openclaw.claude-max-proxy = {\n\tstate = running\n\tpid = 77\n}")
+NOT_LOADED = (113, "Could not find service")
+
+
+def unit_file(home):
+    return home / ".config/systemd/user" / UNIT
+
+
+def agent_file(home):
+    return home / "Library/LaunchAgents/com.openclaw.claude-max-proxy.plist"
+
+
+def installed(machine):
+    """Put a file where the service's is."""
+    for path in (unit_file(machine.home), agent_file(machine.home)):
+        path.parent.mkdir(parents=True)
+        path.write_text('ExecStart="/bin/claude-max-api" serve 3457\nEnvironment="LOG_LEVEL=DEBUG"')
+
+
+def changes(machine):
+    """Return the calls that change something."""
+    return [call for call in machine.calls if not re.search(r" (show|print|show-user) ", call)]
+
+
+def only_files(home):
+    return {path.relative_to(home) for path in home.rglob("*") if path.is_file() and path.name != "claude-max-api"}
+
+
+@pytest.fixture
+def at(answering):
+    """The port of a server of ours that answers, as a string."""
+    return str(answering().port)
+
+
+@pytest.fixture
+def service(console, program):
+    """Give a function that runs `service ...`; it must not end in a traceback."""
+
+    def run(machine, *args, **env):
+        result = console("service", *args, machine=machine, **env)
+        assert isinstance(result.exception, SystemExit | Became | None), result.exception
+        return result
+
+    return run
+
+
+def test_upgrade_on_linux(service, linux, home, at):
+    """The unit is written for this user alone, loaded, enabled and started anew, and then the server is awaited."""
+    linux.answers["systemctl --user show"] = [RUNNING]
+    result = service(linux, "install", PORT=at)
+    assert result.exit_code == 0, result.output
+    assert changes(linux) == [
+        "systemctl --user daemon-reload",
+        f"systemctl --user enable --now {UNIT}",
+        f"systemctl --user restart {UNIT}",
+    ]
+    assert unit_file(home).stat().st_mode & 0o777 == 0o600
+    assert f"http://127.0.0.1:{at}/v1" in result.output
+
+
+def test_first_install_on_linux(service, linux):
+    """A first install starts it once, and says so if it does not answer."""
+    result = service(linux, "install")
+    assert changes(linux) == ["systemctl --user daemon-reload", f"systemctl --user enable --now {UNIT}"]
+    assert result.exit_code == 1
+    assert "does not answer" in result.output
+    assert "service logs" in result.output
+
+
+def test_install_on_mac(service, mac, home):
+    """The agent is written for this user alone and loaded, which starts it."""
+    service(mac, "install")
+    assert changes(mac) == [f"launchctl bootstrap gui/501 {agent_file(home)}"]
+    assert agent_file(home).stat().st_mode & 0o777 == 0o600
+    assert plistlib.loads(agent_file(home).read_bytes())["Label"] == "com.openclaw.claude-max-proxy"
+
+
+def test_upgrade_on_mac(service, mac, home, at):
+    """An agent that runs goes first; the new one is loaded only when launchd has let go of the old."""
+    installed(mac)
+    mac.answers = {"launchctl print": [LOADED, LOADED, LOADED, NOT_LOADED]}
+    result = service(mac, "install", PORT=at)
+    bootout, bootstrap = f"launchctl bootout {AGENT}", f"launchctl bootstrap gui/501 {agent_file(home)}"
+    ask = f"launchctl print {AGENT}"
+    assert mac.calls == [ask, bootout, ask, ask, ask, bootstrap]
+    assert f"Replaced {agent_file(home)}" in result.output
+    assert plistlib.loads(agent_file(home).read_bytes())["ProgramArguments"][1:] == ["serve", at]
+
+
+def test_upgrade_says_what_is_lost(service, linux, at):
+    """A setting that the old service has and this environment lacks is named."""
+    installed(linux)
+    linux.answers["systemctl --user show"] = [RUNNING]
+    assert "No longer set, as this environment lacks them: LOG_LEVEL" in service(linux, "install", PORT=at).output
+    assert "No longer set" not in service(linux, "install", PORT=at, LOG_LEVEL="INFO").output
+
+
+@pytest.mark.parametrize("which", ["linux", "mac"])
+@pytest.mark.parametrize("before", [False, True])
+def test_dry_run(service, request, which, before):
+    """It shows the file and the very commands of an install, runs none and writes nothing; so does an uninstall."""
+    machine = request.getfixturevalue(which)
+    if before:
+        installed(machine)
+    files = only_files(machine.home)
+    shown = service(machine, "install", "--dry-run", CLAUDE_PROXY_SPARES="3")
+    shown_end = service(machine, "uninstall", "--dry-run")
+    assert (shown.exit_code, shown_end.exit_code) == (0, 0)
+    assert machine.calls == []
+    assert only_files(machine.home) == files
+    assert "CLAUDE_PROXY_SPARES" in shown.output
+    service(machine, "install")
+    assert changes(machine) == re.findall(r"^run   (.*?)(?:   \(.*)?$", shown.output, re.MULTILINE)
+    machine.calls.clear()
+    service(machine, "uninstall")
+    assert changes(machine) == re.findall(r"^run   (.*?)(?:   \(.*)?$", shown_end.output, re.MULTILINE)
+
+
+@pytest.mark.parametrize("which", ["linux", "mac"])
+def test_uninstall_leaves_nothing(service, request, which, home):
+    """After it, nothing of the service is on the disk: neither file nor log."""
+    machine = request.getfixturevalue(which)
+    service(machine, "install")
+    (home / "Library/Logs").mkdir(parents=True)
+    (home / "Library/Logs/claude-max-proxy.log").touch()
+    assert service(machine, "uninstall").exit_code == 0
+    left = {path for path in only_files(home) if path.name != "claude-max-proxy.log" or which == "mac"}
+    assert left == set()
+    machine.calls.clear()
+    assert "not installed" in service(machine, "uninstall").output
+    assert changes(machine) == []
+
+
+@pytest.mark.parametrize(
+    ("command", "told", "calls"),
+    [
+        ("start", NOT_LOADED, ["launchctl bootstrap gui/501 FILE"]),
+        ("start", LOADED, [f"launchctl kickstart {AGENT}"]),
+        ("restart", NOT_LOADED, ["launchctl bootstrap gui/501 FILE"]),
+        ("restart", LOADED, [f"launchctl kickstart -k {AGENT}"]),
+        ("stop", NOT_LOADED, [f"launchctl bootout {AGENT}"]),
+    ],
+)
+def test_mac_commands(service, mac, home, command, told, calls):
+    """What is loaded is kicked, what is not is loaded."""
+    installed(mac)
+    mac.answers = {"launchctl print": [told]}
+    service(mac, command)
+    assert changes(mac) == [call.replace("FILE", str(agent_file(home))) for call in calls]
+
+
+@pytest.mark.parametrize("command", ["start", "stop", "restart"])
+def test_linux_commands(service, linux, command):
+    """Each is systemctl's own."""
+    installed(linux)
+    service(linux, command)
+    assert changes(linux) == [f"systemctl --user {command} {UNIT}"]
+
+
+@pytest.mark.parametrize("command", ["start", "stop", "restart"])
+@pytest.mark.parametrize("which", ["linux", "mac"])
+def test_not_installed(service, request, which, command):
+    """Nothing is run for a service that is not there, and the remedy is named."""
+    machine = request.getfixturevalue(which)
+    result = service(machine, command)
+    assert result.exit_code == 1
+    assert "claude-max-api service install" in result.output
+    assert changes(machine) == []
+
+
+def test_status(service, linux, answering):
+    """It says whether it runs and answers, where the installed service does, and so does the exit status."""
+    result = service(linux, "status")
+    assert (result.exit_code, "not installed" in result.output) == (1, True)
+    installed(linux)
+    port = answering().port
+    unit_file(linux.home).write_text(f'ExecStart="/bin/claude-max-api" serve {port}\n')
+    result = service(linux, "status", PORT="1")
+    assert (result.exit_code, "installed, not running (inactive)" in result.output) == (1, True)
+    linux.answers["systemctl --user show"] = [RUNNING]
+    result = service(linux, "status", PORT="1")
+    assert result.exit_code == 0
+    assert "running, pid 77" in result.output
+    assert f"http://127.0.0.1:{port}: answers" in result.output
+
+
+def test_port_of_an_agent(service, mac, answering):
+    """The port is found in a property list too."""
+    port = str(answering().port)
+    mac.answers = {"launchctl print": [LOADED, NOT_LOADED, LOADED]}
+    service(mac, "install", PORT=port)
+    assert f"http://127.0.0.1:{port}: answers" in service(mac, "status", PORT="1").output
+
+
+@pytest.mark.parametrize(
+    ("which", "args", "argv"),
+    [
+        ("linux", (), f"journalctl --user --unit={UNIT} --lines=200 --no-pager"),
+        ("linux", ("-f",), f"journalctl --user --unit={UNIT} --lines=200 --no-pager -f"),
+        ("mac", (), "tail -n 200 HOME/Library/Logs/claude-max-proxy.log"),
+        ("mac", ("--follow",), "tail -n 200 -F HOME/Library/Logs/claude-max-proxy.log"),
+    ],
+)
+def test_logs(service, request, which, args, argv, home):
+    """The system's own program shows the log."""
+    machine = request.getfixturevalue(which)
+    service(machine, "logs", *args)
+    assert " ".join(machine.became) == argv.replace("HOME", str(home))
+
+
+@pytest.mark.parametrize("command", ["install", "start", "stop", "restart", "status", "uninstall"])
+def test_no_session(service, linux, command):
+    """Where systemd has no session for the user, one sentence says so and what to do, and nothing is written."""
+    if command != "install":
+        installed(linux)
+    files = only_files(linux.home)
+    linux.answers["systemctl --user show"] = [NO_BUS]
+    result = service(linux, command)
+    assert result.exit_code == 1
+    assert "There is no systemd session of ann here" in result.output
+    assert "loginctl enable-linger ann" in result.output
+    assert changes(linux) == []
+    assert only_files(linux.home) == files
+
+
+@pytest.mark.parametrize(
+    ("which", "ask", "ran", "said"),
+    [
+        ("linux", "systemctl", (127, "systemctl: No such file or directory"), "This machine has no systemd"),
+        ("mac", "print", (1, "Could not find domain for user gui: 501"), "Log in at this Mac's screen as ann"),
+        ("mac", "bootstrap", (125, "Bootstrap failed: 125: Domain does not support specified action"), "Log in at"),
+        ("mac", "bootstrap", (1, "Bootstrap failed: service is disabled"), f"launchctl enable {AGENT}"),
+        ("mac", "bootstrap", (5, "Bootstrap failed: 5: Input/output error"), "service logs"),
+        ("linux", "enable", (1, "Job failed"), f"systemctl --user status {UNIT}"),
+    ],
+)
+def test_failed_call(service, request, which, ask, ran, said):
+    """A command that fails is shown with its output and a remedy, and the exit status is 1."""
+    machine = request.getfixturevalue(which)
+    machine.answers = {ask: [ran], **machine.answers}
+    result = service(machine, "install")
+    assert result.exit_code == 1
+    assert ran[1] in result.output
+    assert said in result.output
+
+
+def test_service_that_does_not_end(service, mac):
+    """The wait for an agent's end is bounded."""
+    installed(mac)
+    mac.answers = {"launchctl print": [LOADED]}
+    result = service(mac, "stop")
+    assert result.exit_code == 1
+    assert "does not end" in result.output
+
+
+def test_linger(service, linux, at):
+    """Where the service would end at the logout, the output names the command against it."""
+    linux.answers["systemctl --user show"] = [RUNNING]
+    assert "enable-linger" not in service(linux, "install", PORT=at).output
+    linux.answers["loginctl"] = [(0, "Linger=no")]
+    assert "`loginctl enable-linger ann`" in service(linux, "install", PORT=at).output
+
+
+def test_port_taken(service, linux):
+    """A service that could only fail for ever is not installed."""
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        result = service(linux, "install", PORT=str(port))
+    assert result.exit_code == 1
+    assert f"`PORT={port + 1} claude-max-api service install`" in result.output
+    assert changes(linux) == []
+
+
+def test_broken_setting(service, linux):
+    """What `serve` would refuse is refused here, before anything is written."""
+    result = service(linux, "install", CLAUDE_PROXY_TIMEOUT="soon")
+    assert result.exit_code == 1
+    assert "CLAUDE_PROXY_TIMEOUT=soon" in result.output
+    assert only_files(linux.home) == set()
+
+
+def test_unwritable_folder(service, linux):
+    """A folder that cannot be written to is named."""
+    (linux.home / ".config").touch()
+    result = service(linux, "install")
+    assert result.exit_code == 1
+    assert f"{unit_file(linux.home)} cannot be written" in result.output
+
+
+def test_other_systems(service, linux):
+    """Elsewhere it says what to do instead."""
+    linux.platform = "freebsd14"
+    assert "claude-max-api serve" in service(linux, "install").output
+
+
+def test_real_machine_without_a_session(service):
+    """The real commands of a machine without a user session end in a sentence, not in a traceback."""
+    result = service(None, "start", PORT=str(free_port()), XDG_RUNTIME_DIR="/nonexistent")
+    assert result.exit_code == 1
+    assert "`" in result.output
+    assert "Traceback" not in result.output
+
+
+@pytest.fixture
+def launchctl_calls(service, mac):
+    """Every launchctl call of every command, whatever the state of the service."""
+    for told in (NOT_LOADED, LOADED):
+        for command in ("install", "start", "restart", "status", "stop", "install", "uninstall"):
+            mac.answers = {"launchctl print": [told, NOT_LOADED]}
+            service(mac, command)
+    return {call.replace(str(mac.home), "~").replace("gui/501", "gui/$(id -u)") for call in mac.calls}
+
+
+def launchctl_calls_of_readme():
+    return set(re.findall(r"launchctl [^`\n]*gui/[^`\n]*", README.replace("\\\n", "")))
+
+
+def test_readme_has_no_other_launchctl_call(launchctl_calls):
+    """Whoever types the README's calls does what the command does."""
+    assert launchctl_calls_of_readme() <= launchctl_calls
+
+
+def test_readme_has_every_launchctl_call(launchctl_calls):
+    """The README hides no call that the command makes."""
+    if "claude-max-api service install" not in README:
+        pytest.skip("the README does not tell of the service yet")
+    assert launchctl_calls == launchctl_calls_of_readme()

@@ -14,6 +14,8 @@ from app.config import Settings
 PROVIDER = "claude-code-cli"
 # /ready may ask the CLI for its version and login first, which takes up to a second on a busy machine.
 TIMEOUT = 30.0
+# /health answers at once; another program may never do.
+HEALTH_TIMEOUT = 5.0
 WILDCARDS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104
 
 
@@ -59,7 +61,7 @@ class Server:
     def is_ours(self) -> bool:
         """Tell whether this server answers there, and not another program or none."""
         try:
-            body = self.get("/health", 5.0).body
+            body = self.get("/health", HEALTH_TIMEOUT).body
         except NoAnswer:
             return False
         return isinstance(body, dict) and body.get("provider") == PROVIDER

@@ -27,7 +27,6 @@ def initialize(settings: Settings, binary: Path) -> tuple[CliModel, ...]:
         argv = command.argv(binary, settings.default_model)
         process = Process(argv, command.environment(settings.cli_environ), Path(folder))
         try:
-            process.write(control_line("initialize", "initialize", systemPrompt=[]), START_TIMEOUT)
             return _answer(process)
         except ProxyError as error:
             process.close(at_once=True)  # all of its words are there only then
@@ -40,15 +39,20 @@ def initialize(settings: Settings, binary: Path) -> tuple[CliModel, ...]:
 
 def _answer(process: Process) -> tuple[CliModel, ...]:
     deadline = time.monotonic() + START_TIMEOUT
-    while time.monotonic() < deadline:
-        try:
-            lines = process.read(1.0)
-        except CliFailed:
-            raise CliFailed("The claude CLI ended at its start.", code="cli_exited") from None
-        for raw in lines:
-            line = decode(raw)
-            if isinstance(line, ControlResponse):
-                if line.response.subtype == "error":
-                    raise CliFailed("The claude CLI refuses to be initialized.", code="cli_error")
-                return tuple(line.response.response.models or ()) if line.response.response else ()
+    try:
+        process.write(control_line("initialize", "initialize", systemPrompt=[]), START_TIMEOUT)
+        while time.monotonic() < deadline:
+            for line in map(decode, process.read(1.0)):
+                if isinstance(line, ControlResponse):
+                    return _models(line)
+    except CliFailed as error:
+        if error.code != "cli_exited":
+            raise
+        raise CliFailed("The claude CLI ended at its start.", code=error.code) from None
     raise CliFailed(f"The claude CLI did not get ready within {START_TIMEOUT:.0f} s.", code="cli_exited")
+
+
+def _models(line: ControlResponse) -> tuple[CliModel, ...]:
+    if line.response.subtype == "error":
+        raise CliFailed("The claude CLI refuses to be initialized.", code="cli_error")
+    return tuple(line.response.response.models or ()) if line.response.response else ()

@@ -160,12 +160,12 @@ def test_uninstall_leaves_nothing(service, request, which, home):
         ("stop", NOT_LOADED, [f"launchctl bootout {AGENT}"]),
     ],
 )
-def test_mac_commands(service, mac, home, command, told, calls):
+def test_mac_commands(service, mac, command, told, calls):
     """What is loaded is kicked, what is not is loaded."""
     installed(mac)
     mac.answers = {"launchctl print": [told]}
     service(mac, command)
-    assert changes(mac) == [call.replace("FILE", str(agent_file(home))) for call in calls]
+    assert changes(mac) == [call.replace("FILE", str(agent_file(mac.home))) for call in calls]
 
 
 @pytest.mark.parametrize("command", ["start", "stop", "restart"])
@@ -220,11 +220,11 @@ def test_port_of_an_agent(service, mac, answering):
         ("mac", ("--follow",), "tail -n 200 -F HOME/Library/Logs/claude-max-proxy.log"),
     ],
 )
-def test_logs(service, request, which, args, argv, home):
+def test_logs(service, request, which, args, argv):
     """The system's own program shows the log."""
     machine = request.getfixturevalue(which)
     service(machine, "logs", *args)
-    assert " ".join(machine.became) == argv.replace("HOME", str(home))
+    assert " ".join(machine.became) == argv.replace("HOME", str(machine.home))
 
 
 @pytest.mark.parametrize("command", ["install", "start", "stop", "restart", "status", "uninstall"])
@@ -243,19 +243,20 @@ def test_no_session(service, linux, command):
 
 
 @pytest.mark.parametrize(
-    ("which", "ask", "ran", "said"),
+    ("which", "told", "said"),
     [
-        ("linux", "systemctl", (127, "systemctl: No such file or directory"), "This machine has no systemd"),
-        ("mac", "print", (1, "Could not find domain for user gui: 501"), "Log in at this Mac's screen as ann"),
-        ("mac", "bootstrap", (125, "Bootstrap failed: 125: Domain does not support specified action"), "Log in at"),
-        ("mac", "bootstrap", (1, "Bootstrap failed: service is disabled"), f"launchctl enable {AGENT}"),
-        ("mac", "bootstrap", (5, "Bootstrap failed: 5: Input/output error"), "service logs"),
-        ("linux", "enable", (1, "Job failed"), f"systemctl --user status {UNIT}"),
+        ("linux", ("systemctl", 127, "systemctl: No such file or directory"), "This machine has no systemd"),
+        ("mac", ("print", 1, "Could not find domain for user gui: 501"), "Log in at this Mac's screen as ann"),
+        ("mac", ("bootstrap", 125, "Bootstrap failed: 125: Domain does not support specified action"), "Log in at"),
+        ("mac", ("bootstrap", 1, "Bootstrap failed: service is disabled"), f"launchctl enable {AGENT}"),
+        ("mac", ("bootstrap", 5, "Bootstrap failed: 5: Input/output error"), "service logs"),
+        ("linux", ("enable", 1, "Job failed"), f"systemctl --user status {UNIT}"),
     ],
 )
-def test_failed_call(service, request, which, ask, ran, said):
+def test_failed_call(service, request, which, told, said):
     """A command that fails is shown with its output and a remedy, and the exit status is 1."""
     machine = request.getfixturevalue(which)
+    ask, *ran = told
     machine.answers = {ask: [ran], **machine.answers}
     result = service(machine, "install")
     assert result.exit_code == 1

@@ -27,7 +27,7 @@ def install(environment, program, monkeypatch):
     """Give a function that returns the installation a machine's user would get with these variables set."""
 
     def build(machine, **env):
-        given = {k: v for k, v in environment(**env).items() if k not in {"ANTHROPIC_BASE_URL"}}
+        given = {k: v for k, v in environment(**env).items() if k != "ANTHROPIC_BASE_URL"}
         monkeypatch.setattr(type(machine), "environ", given)
         return Installation.of(machine, Settings.from_environ(given))
 

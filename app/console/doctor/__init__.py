@@ -75,8 +75,15 @@ def _findings(case: Case, checks: dict[str, Callable[[Case], Finding]]) -> Itera
 def _show(name: str, finding: Finding) -> None:
     # click leaves the colour out where the output is no terminal.
     click.echo(f"{click.style(finding.verdict, fg=COLOURS[finding.verdict])}  {name:12}  ", nl=False)
-    text = textwrap.fill(finding.text, WIDTH, subsequent_indent=INDENT, break_long_words=False, break_on_hyphens=False)
-    click.echo(text)
+    text = textwrap.fill(
+        finding.text,
+        WIDTH,
+        initial_indent=INDENT,
+        subsequent_indent=INDENT,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+    click.echo(text.lstrip())
     if finding.remedy:
         # On a line of its own and never broken, so that it can be copied.
         click.echo(f"{INDENT}-> {finding.remedy}")

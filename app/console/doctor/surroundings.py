@@ -12,7 +12,7 @@ from pathlib import Path
 import click
 
 from app.console.doctor.case import Case
-from app.console.doctor.finding import Finding, failed, passed, warned
+from app.console.doctor.finding import Finding, Verdict, failed, passed, warned
 from app.console.serve import check_port
 from app.console.server import NoAnswer
 from app.console.service import unit_for
@@ -20,7 +20,8 @@ from app.console.service.installation import setting_names
 from app.errors import ConfigError
 
 # These send a request, and its bill, elsewhere than to the plan of the login.
-BILLS = re.compile(r"ANTHROPIC_API_KEY|ANTHROPIC_AUTH_TOKEN|ANTHROPIC_BASE_URL|CLAUDE_CODE_USE_[A-Z]+")
+ADDRESS = "ANTHROPIC_BASE_URL"
+BILLS = re.compile(rf"ANTHROPIC_API_KEY|ANTHROPIC_AUTH_TOKEN|{ADDRESS}|CLAUDE_CODE_USE_[A-Z]+")
 # For the console alone, so no setting of the server.
 CLIENT = "CLAUDE_PROXY_API_KEY"
 OFF = frozenset({"", "0", "false", "no", "off"})
@@ -28,14 +29,13 @@ OFF = frozenset({"", "0", "false", "no", "off"})
 
 def settings(case: Case) -> Finding:
     """Name each setting that cannot be used or that there is not."""
-    if case.broken:
-        return failed("; ".join(case.broken), f"unset {' '.join(_first_words(case.broken))}")
     known = [*setting_names(), CLIENT]
     strange = sorted(name for name in case.environ if name.startswith("CLAUDE_PROXY_") and name not in known)
-    if strange:
-        near = difflib.get_close_matches(strange[0], known, 1)
-        meant = f"; did you mean {near[0]}?" if near else ""
-        return warned(f"no such setting: {', '.join(strange)}{meant}", f"unset {' '.join(strange)}")
+    told = [*case.broken, *(f"no such setting: {name}{_meant(name, known)}" for name in strange)]
+    if told:
+        named = [found[0] for sentence in case.broken if (found := re.match(r"[A-Z_]+", sentence))]
+        verdict: Verdict = "fail" if case.broken else "warn"
+        return Finding(verdict, "; ".join(told), f"correct, or unset {' '.join([*named, *strange])}")
     given = [name for name in setting_names() if case.environ.get(name)]
     return passed(f"from the environment: {', '.join(given)}" if given else "all at their defaults")
 
@@ -46,24 +46,24 @@ def environment(case: Case) -> Finding:
         name for name, value in case.environ.items() if BILLS.fullmatch(name) and value.strip().lower() not in OFF
     )
     handed = [name for name in ambient if name in case.settings.cli_environ]
-    if paid := [name for name in handed if name != "ANTHROPIC_BASE_URL"]:
-        return failed(
-            f"CLAUDE_PROXY_PASS_ENV hands {', '.join(paid)} to claude: requests bill that account, not your plan",
-            f"take {', '.join(paid)} out of CLAUDE_PROXY_PASS_ENV",
-        )
+    billed = [name for name in handed if name != ADDRESS]
+    kept = [name for name in ambient if name not in handed]
+    told, remedies = [], []
+    if billed:
+        told.append(f"CLAUDE_PROXY_PASS_ENV hands {', '.join(billed)} to claude: that account is billed, not your plan")
+    if ADDRESS in handed:
+        told.append(f"CLAUDE_PROXY_PASS_ENV hands {ADDRESS} to claude: conversations and the login go to that address")
     if handed:
-        return warned(
-            "CLAUDE_PROXY_PASS_ENV hands ANTHROPIC_BASE_URL to claude: "
-            "conversations and the login's token go to that address",
-            "take ANTHROPIC_BASE_URL out of CLAUDE_PROXY_PASS_ENV, unless you meant it",
+        remedies.append(f"take {', '.join(handed)} out of CLAUDE_PROXY_PASS_ENV, unless you mean it")
+    if kept:
+        told.append(
+            f"{', '.join(kept)} is set: this server keeps it from claude and your plan is used, "
+            "but a claude that you run in this shell yourself obeys it"
         )
-    if ambient:
-        return warned(
-            f"{', '.join(ambient)} is set: this server keeps it from claude, and your plan is used; "
-            "but a claude that you run in this shell yourself obeys it",
-            f"unset {' '.join(ambient)}",
-        )
-    return passed("nothing in it would bill the API instead of your plan")
+        remedies.append(f"unset {' '.join(kept)}")
+    if not told:
+        return passed("nothing in it would bill the API instead of your plan")
+    return Finding("fail" if billed else "warn", "; ".join(told), "; ".join(remedies))
 
 
 def port(case: Case) -> Finding:
@@ -136,8 +136,9 @@ def background(case: Case) -> Finding:
     return passed(state.text)
 
 
-def _first_words(sentences: list[str]) -> list[str]:
-    return [found[0] for sentence in sentences if (found := re.match(r"[A-Z_]+", sentence))]
+def _meant(name: str, known: list[str]) -> str:
+    near = difflib.get_close_matches(name, known, 1)
+    return f" (did you mean {near[0]}?)" if near else ""
 
 
 def _nearest(folder: Path) -> Path:

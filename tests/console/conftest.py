@@ -14,6 +14,7 @@ from click.testing import CliRunner
 from server import free_port
 
 from app.console import main
+from app.console.doctor import CHECKS
 from app.console.machine import Machine, Ran
 
 FAKE_CLAUDE = Path(__file__).parent.parent / "fake_claude.py"
@@ -156,3 +157,48 @@ def answering():
     yield start
     for server in started:
         server.close()
+
+
+@pytest.fixture
+def doctor(console, linux):
+    """Give a function that runs `doctor --json` and returns its checks by name, and asserts that exit status fits."""
+
+    def run(*args, **env):
+        result = console("doctor", "--json", *args, machine=linux, **env)
+        report = json.loads(result.stdout)
+        verdicts = [check["verdict"] for check in report["checks"]]
+        assert report["ok"] == ("fail" not in verdicts) == (result.exit_code == 0)
+        assert [check["check"] for check in report["checks"]] == list(CHECKS)
+        assert all(bool(check["remedy"]) == (check["verdict"] in {"warn", "fail"}) for check in report["checks"])
+        return {check["check"]: (check["verdict"], check["text"], check["remedy"]) for check in report["checks"]}
+
+    return run
+
+
+@pytest.fixture
+def script(home):
+    """Give a function that writes an executable `claude` with this text."""
+
+    def write(text):
+        path = home / "claude"
+        path.write_text(f"#!/bin/sh\n{text}\n")
+        path.chmod(0o755)
+        return str(path)
+
+    return write
+
+
+def failures(found):
+    return {name for name, (verdict, _, _) in found.items() if verdict == "fail"}
+
+
+@pytest.fixture
+def service(console, program):
+    """Give a function that runs `service ...`; it must not end in a traceback."""
+
+    def run(machine, *args, **env):
+        result = console("service", *args, machine=machine, **env)
+        assert isinstance(result.exception, SystemExit | Became | None), result.exception
+        return result
+
+    return run

@@ -1,0 +1,96 @@
+"""claude-max-api service: what fails is said in a sentence, with a remedy, and leaves nothing behind."""
+
+from __future__ import annotations
+
+import socket
+
+import pytest
+from server import free_port
+
+from .units import AGENT, LOADED, NO_BUS, UNIT, changes, installed, only_files, unit_file
+
+
+@pytest.mark.parametrize("command", ["install", "start", "stop", "restart", "status", "uninstall"])
+def test_no_session(service, linux, command):
+    """Where systemd has no session for the user, one sentence says so and what to do, and nothing is written."""
+    if command != "install":
+        installed(linux)
+    files = only_files(linux.home)
+    linux.answers["systemctl --user show"] = [NO_BUS]
+    result = service(linux, command)
+    assert result.exit_code == 1
+    assert "There is no systemd session of ann here" in result.output
+    assert "loginctl enable-linger ann" in result.output
+    assert changes(linux) == []
+    assert only_files(linux.home) == files
+
+
+@pytest.mark.parametrize(
+    ("which", "told", "said"),
+    [
+        ("linux", ("systemctl", 127, "systemctl: No such file or directory"), "This machine has no systemd"),
+        ("mac", ("print", 1, "Could not find domain for user gui: 501"), "Log in at this Mac's screen as ann"),
+        ("mac", ("bootstrap", 125, "Bootstrap failed: 125: Domain does not support specified action"), "Log in at"),
+        ("mac", ("bootstrap", 1, "Bootstrap failed: service is disabled"), f"launchctl enable {AGENT}"),
+        ("mac", ("bootstrap", 5, "Bootstrap failed: 5: Input/output error"), "service logs"),
+        ("linux", ("enable", 1, "Job failed"), f"systemctl --user status {UNIT}"),
+    ],
+)
+def test_failed_call(service, request, which, told, said):
+    """A command that fails is shown with its output and a remedy, and the exit status is 1."""
+    machine = request.getfixturevalue(which)
+    ask, *ran = told
+    machine.answers = {ask: [ran], **machine.answers}
+    result = service(machine, "install")
+    assert result.exit_code == 1
+    assert ran[1] in result.output
+    assert said in result.output
+
+
+def test_service_that_does_not_end(service, mac):
+    """The wait for an agent's end is bounded."""
+    installed(mac)
+    mac.answers = {"launchctl print": [LOADED]}
+    result = service(mac, "stop")
+    assert result.exit_code == 1
+    assert "does not end" in result.output
+
+
+def test_port_taken(service, linux):
+    """A service that could only fail for ever is not installed."""
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        result = service(linux, "install", PORT=str(port))
+    assert result.exit_code == 1
+    assert f"`PORT={port + 1} claude-max-api service install`" in result.output
+    assert changes(linux) == []
+
+
+def test_broken_setting(service, linux):
+    """What `serve` would refuse is refused here, before anything is written."""
+    result = service(linux, "install", CLAUDE_PROXY_TIMEOUT="soon")
+    assert result.exit_code == 1
+    assert "CLAUDE_PROXY_TIMEOUT=soon" in result.output
+    assert only_files(linux.home) == set()
+
+
+def test_unwritable_folder(service, linux):
+    """A folder that cannot be written to is named."""
+    (linux.home / ".config").touch()
+    result = service(linux, "install")
+    assert result.exit_code == 1
+    assert f"{unit_file(linux.home)} cannot be written" in result.output
+
+
+def test_other_systems(service, linux):
+    """Elsewhere it says what to do instead."""
+    linux.platform = "freebsd14"
+    assert "claude-max-api serve" in service(linux, "install").output
+
+
+def test_real_machine_without_a_session(service):
+    """The real commands of a machine without a user session end in a sentence, not in a traceback."""
+    result = service(None, "start", PORT=str(free_port()), XDG_RUNTIME_DIR="/nonexistent")
+    assert result.exit_code == 1
+    assert "`" in result.output
+    assert "Traceback" not in result.output

@@ -58,10 +58,10 @@ class Server:
         finally:
             connection.close()
 
-    def is_ours(self) -> bool:
-        """Tell whether this server answers there, and not another program or none."""
+    def is_ours(self, timeout: float | None = None) -> bool:
+        """Tell whether this server answers there, within `timeout` seconds, and not another program or none."""
         try:
-            body = self.get("/health", HEALTH_TIMEOUT).body
+            body = self.get("/health", timeout or HEALTH_TIMEOUT).body
         except NoAnswer:
             return False
         return isinstance(body, dict) and body.get("provider") == PROVIDER

@@ -95,7 +95,7 @@ def test_quoting(install, linux, program):
     assert r'Environment="CLAUDE_PROXY_DEFAULT_MODEL=a \"b\" \\c 100%% $HOME é\nnext"' in text.splitlines()
 
 
-def test_settings_are_carried(install, linux, home, monkeypatch):
+def test_settings_are_carried(install, linux, mac, home, monkeypatch):
     """The settings of the environment and what the CLI needs go into the service; paths become absolute."""
     monkeypatch.chdir(home)
     given = {
@@ -114,9 +114,13 @@ def test_settings_are_carried(install, linux, home, monkeypatch):
     absolute = {"CLAUDE_BIN": f"{home}/bin/claude", "CLAUDE_PROXY_STATE_DIR": f"{home}/here"}
     wanted = {k: v for k, v in (given | absolute).items() if k not in {"UNRELATED", "CLAUDE_PROXY_NO_SUCH"}}
     assert installation.environ == wanted
-    shown = UserUnit(linux).content(installation, hide=True).decode()
-    assert "hunter2" not in shown
-    assert "********@proxy:8080" in shown
+    agent = plistlib.loads(LaunchAgent(mac).content(installation))
+    assert wanted.items() <= agent["EnvironmentVariables"].items()
+    for unit in (UserUnit(linux), LaunchAgent(mac)):
+        assert b"hunter2" in unit.content(installation)
+        shown = unit.content(installation, hide=True)
+        assert b"hunter2" not in shown
+        assert b"********@proxy:8080" in shown
 
 
 def test_credentials_stay_out(install, linux, mac):

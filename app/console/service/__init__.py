@@ -214,7 +214,7 @@ def _installed(unit: LaunchAgent | UserUnit) -> State:
 
 def _await(machine: Machine, server: Server) -> None:
     for _ in range(int(ANSWERS_WITHIN / BEAT)):
-        if server.is_ours():
+        if server.is_ours(BEAT):
             click.echo(f"It serves {server.url}/v1; `claude-max-api doctor` tells whether all is well.")
             return
         machine.pause(BEAT)

@@ -165,6 +165,8 @@ def test_context_of_a_conversation(build):
         ("### Tooling\nkept", "### Tooling\nkept"),
         ("##Tooling\nkept", "##Tooling\nkept"),
         ("About ## Tooling", "About ## Tooling"),
+        ("## Tooling\u2028\nkept", "## Tooling\u2028\nkept"),
+        ("````\n```\n## Tooling\n````\nkept", "````\n```\n## Tooling\n````\nkept"),
         ("\u2028## Tooling\nkept", "\u2028## Tooling\nkept"),
         ("", ""),
     ],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from app.console.config import config
 from app.console.doctor import doctor
 from app.console.models import models
 from app.console.serve import serve
@@ -18,5 +19,5 @@ def main() -> None:
     """Use a Claude subscription from any OpenAI client."""
 
 
-for command in (serve, service, doctor, status, models):
+for command in (serve, service, doctor, status, models, config):
     main.add_command(command)

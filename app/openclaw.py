@@ -112,7 +112,7 @@ MAPPING = "\n".join(
         "Claude Code's tools do the work in this session; OpenClaw's own tools cannot be called. Where a skill, a file",
         "or another section names one of them, use what stands beside it here. A command in backquotes is run through",
         "Bash, for messages too, whatever another section says about the command line; `--help` shows its options.",
-        *(f"- {names}: {equivalent}" for names, equivalent in EQUIVALENTS),
+        *(f"- {names} -> {equivalent}" for names, equivalent in EQUIVALENTS),
         "NO_REPLY, HEARTBEAT_OK, MEDIA: lines and [[...]] directives are no tools: write them in your answer, where",
         "OpenClaw reads them.",
     ]
@@ -126,7 +126,8 @@ _MARK = re.compile(r"<!-- /?openclaw:attempt:[A-Z]+ -->")
 _STABLE_OPENS = re.compile(r"^<!-- openclaw:attempt:STABLE -->[ \t\r]*$", re.MULTILINE)
 _STABLE_CLOSES = re.compile(r"^<!-- /openclaw:attempt:STABLE -->[ \t\r]*$", re.MULTILINE)
 _FILES = re.compile(r"^# Project Context[ \t\r]*$", re.MULTILINE)
-_FENCE = re.compile(r" {0,3}(?:(`{3,})[^`]*|(~{3,}).*)")
+# Longer runs are no fences, so that the search for their ends stays linear in the length of any text.
+_FENCE = re.compile(r" {0,3}(?:(`{3,16})[^`]*|(~{3,16}).*)")
 _SKILLS = "<available_skills>"
 
 

@@ -1,8 +1,7 @@
 """OpenClaw's system prompt: telling that it is one, dropping what describes OpenClaw's own tools, naming replacements.
 
-It is for turns in which Claude Code's tools do the work. OpenClaw's prompt is Markdown, made of `## ` sections; since
-2026.8 or so comment marks (an envelope) enclose its stable and its dynamic half. The user's own files stand verbatim
-behind `# Project Context`, at the end of the stable half. Where a prompt leaves it open whether a line is OpenClaw's or
+It is for turns in which Claude Code's tools do the work. OpenClaw's prompt is Markdown, made of `## ` sections; in
+2026.9 comment marks (an envelope) enclose its stable and its dynamic half. The user's own files stand verbatim behind `# Project Context`, at the end of the stable half. Where a prompt leaves it open whether a line is OpenClaw's or
 the user's, the line is kept.
 """
 
@@ -29,12 +28,12 @@ SECTIONS: dict[str, Literal["keep", "drop"]] = {
     "## Promised Work": "keep",
     "## Safety": "keep",
     "## Runtime Context": "keep",
-    "## OpenClaw CLI Quick Reference": "drop",  # until 2026.5
+    "## OpenClaw CLI Quick Reference": "drop",  # gone by 2026.6
     "## OpenClaw Control": "drop",
     "## Skills": "keep",
     "## Skill Workshop": "drop",
     "## Memory Recall": "keep",
-    "## OpenClaw Self-Update": "drop",  # until 2026.7
+    "## OpenClaw Self-Update": "drop",  # gone by 2026.8
     "## Model Aliases": "keep",
     "## Workspace": "keep",
     "## Directory Roles": "keep",

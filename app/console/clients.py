@@ -140,7 +140,7 @@ def open_webui(access: Access) -> str:
 
 
 def librechat(access: Access) -> str:
-    """Return YAML for librechat.yaml, after the schema in librechat-data-provider 0.8.5."""
+    """Return YAML for librechat.yaml, after the schema in librechat-data-provider 0.8.524."""
     return _text(
         "# librechat.yaml",
         "version: 1.3.0",

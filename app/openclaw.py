@@ -1,8 +1,9 @@
 """OpenClaw's system prompt: telling that it is one, dropping what describes OpenClaw's own tools, naming replacements.
 
 It is for turns in which Claude Code's tools do the work. OpenClaw's prompt is Markdown, made of `## ` sections; in
-2026.9 comment marks (an envelope) enclose its stable and its dynamic half. The user's own files stand verbatim behind `# Project Context`, at the end of the stable half. Where a prompt leaves it open whether a line is OpenClaw's or
-the user's, the line is kept.
+2026.9 comment marks (an envelope) enclose its stable and its dynamic half. The user's own files stand verbatim behind
+`# Project Context`, at the end of the stable half. Where a prompt leaves it open whether a line is OpenClaw's or the
+user's, the line is kept.
 """
 
 from __future__ import annotations

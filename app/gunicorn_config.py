@@ -1,16 +1,20 @@
 """gunicorn's settings and worker hooks; give it as a path: `gunicorn -c app/gunicorn_config.py wsgi:app`.
 
 gunicorn runs this file in its master before gevent patches the standard library, so it imports nothing of `app` and
-no library at its top.
+no library at its top but gunicorn itself.
 """
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import sys
 import threading
 import time
+from pathlib import Path
 from typing import Any
+
+from gunicorn.glogging import Logger
 
 _host, _port = os.environ.get("HOST") or "127.0.0.1", os.environ.get("PORT") or "3456"
 if not (_port.isascii() and _port.isdigit() and 1 <= int(_port) <= 65535):  # noqa: PLR2004
@@ -32,6 +36,28 @@ keepalive = 0
 max_requests = 0
 preload_app = False
 control_socket_disable = True
+
+
+def _logs() -> Any:
+    # By its path: importing it as `app.logs` would import the whole package.
+    spec = importlib.util.spec_from_file_location("claude_max_logs", Path(__file__).with_name("logs.py"))
+    assert spec is not None and spec.loader is not None  # noqa: S101, PT018 - it stands beside this file
+    logs = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = logs  # dataclasses look themselves up there
+    spec.loader.exec_module(logs)
+    return logs
+
+
+class logger_class(Logger):  # noqa: N801 - gunicorn knows its settings by name
+    """gunicorn's own lines, in the form of the application's."""
+
+    def setup(self, cfg: Any) -> None:
+        """Open the logs that gunicorn's settings name, and write to them as `LOG_FORMAT` says."""
+        super().setup(cfg)
+        logs = _logs()
+        for handler in (*self.error_log.handlers, *self.access_log.handlers):
+            if hasattr(handler, "stream"):
+                handler.setFormatter(logs.formatter(os.environ.get("LOG_FORMAT", "").lower(), handler.stream))
 
 
 def post_worker_init(worker: Any) -> None:

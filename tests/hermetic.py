@@ -33,6 +33,7 @@ def environment(home: Path, base_url: str = NOWHERE, **extra: str) -> dict[str, 
         "CLAUDE_CODE_MAX_RETRIES": "1",
         "CLAUDE_PROXY_PASS_ENV": PASSED,
         "CLAUDE_PROXY_STATE_DIR": str(home / "state"),
+        "LOG_FORMAT": "text",
         **extra,
     }
 

@@ -11,6 +11,8 @@ import time
 
 import flask
 
+from app.logs import Line
+
 log = logging.getLogger("app.request")
 
 
@@ -28,21 +30,18 @@ def _begin() -> None:
 
 def _end(response: flask.Response) -> flask.Response:
     response.headers["x-request-id"] = flask.g.request_id
-    facts = dict(flask.g.facts)
-    if "error_code" in flask.g:
-        facts["error"] = flask.g.error_code
-    log.info(
-        "%s %s status=%d ms=%d%s id=%s",
-        flask.request.method,
-        ascii(flask.request.path)[1:-1],  # no line breaks from outside
-        response.status_code,
-        (time.monotonic() - flask.g.began) * 1000,
-        shown(facts),
-        flask.g.request_id,
-    )
+    method, path = flask.request.method, ascii(flask.request.path)[1:-1]
+    facts = {
+        "status": response.status_code,
+        "ms": int((time.monotonic() - flask.g.began) * 1000),
+        **flask.g.facts,
+        "error": flask.g.get("error_code"),
+        **marks(),
+    }
+    log.info(Line(f"{method} {path}", facts, told={"method": method, "path": path}))
     return response
 
 
-def shown(facts: dict[str, object]) -> str:
-    """Return ` key=value` for each fact that is known."""
-    return "".join(f" {key}={value}" for key, value in facts.items() if value is not None)
+def marks() -> dict[str, object]:
+    """Return what every line about the current request ends with: the name of the caller's key, and the id."""
+    return {"key": flask.g.get("key_name"), "id": flask.g.request_id}

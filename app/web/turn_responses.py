@@ -13,9 +13,9 @@ from app.claude.run import Run
 from app.conversation import Conversation
 from app.errors import ClientGone
 from app.events import Event
-from app.web import sse
+from app.logs import Line
+from app.web import request_log, sse
 from app.web.fan import Fan
-from app.web.request_log import shown
 from app.web.state import state
 
 log = logging.getLogger("app.request")
@@ -39,7 +39,7 @@ def streamed(
     response = flask.Response(body, headers=sse.HEADERS)
     # Also called when the body was never iterated, which a `finally` in a generator is not.
     response.call_on_close(scope.close)
-    scope.callback(_log_end, run, flask.request.path, flask.g.request_id)
+    scope.callback(_log_end, run, flask.request.path, request_log.marks())
     return _marked(response, run, ignored)
 
 
@@ -98,9 +98,9 @@ def _facts(run: Run) -> dict[str, object]:
     }
 
 
-def _log_end(run: Run, path: str, request_id: str) -> None:
+def _log_end(run: Run, path: str, marks: dict[str, object]) -> None:
     if run.stop_reason is None and run.error_code is None:
         # A write failed before the watch saw that nobody reads any longer.
         run.cancellation.cancel(ClientGone("The client left."))
-    facts = {"ms": run.elapsed_ms, **_facts(run)}
-    log.info("stream end %s error=%s%s id=%s", path, run.error_code, shown(facts), request_id)
+    facts = {"error": run.error_code, "ms": run.elapsed_ms, **_facts(run), **marks}
+    log.info(Line(f"stream end {path}", facts, told={"path": path}))

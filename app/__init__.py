@@ -14,10 +14,14 @@ from app.blueprints.models import models
 from app.blueprints.openapi import openapi
 from app.claude.pool import Pool
 from app.config import Settings
+from app.keys.file import KeyFile
+from app.keys.keyring import Keyring
 from app.models import Catalogue
 from app.web import error_responses, request_log
 from app.web.departures import Departures
 from app.web.gate import Gate
+from app.web.key_limits import KeyLimits
+from app.web.keys import Keys
 from app.web.state import KEY, State
 
 
@@ -27,7 +31,8 @@ def create_app(settings: Settings | None = None) -> flask.Flask:
     Call it in the process that serves: it starts threads and CLI processes. Raises ConfigError.
     """
     settings = settings or Settings.from_environ()
-    logs.init(settings.log_level)
+    logs.init(settings.log_level, settings.log_format)
+    keyring = Keyring(settings.api_keys, KeyFile(settings.state_dir))
     if settings.demo:
         settings = demo.settings_for(settings)
     catalogue = Catalogue()
@@ -42,6 +47,7 @@ def create_app(settings: Settings | None = None) -> flask.Flask:
     app.extensions[KEY] = State(settings, catalogue, pool, Departures())
     request_log.init_app(app)
     Gate(settings).init_app(app)
+    Keys(keyring, KeyLimits(settings.key_concurrency, settings.key_rpm)).init_app(app)
     error_responses.init_app(app)
     app.register_blueprint(health)
     for prefix in ("/v1", ""):

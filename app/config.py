@@ -12,7 +12,11 @@ from typing import Any
 
 import platformdirs
 
+from app import logs
 from app.errors import ConfigError
+from app.keys.file import KeyFile
+from app.keys.key import Key
+from app.keys.key import parse as parse_keys
 
 # What the CLI may see of our environment. Everything else stays out: a stray ANTHROPIC_API_KEY or
 # ANTHROPIC_BASE_URL would silently bill the API instead of the plan, and CLAUDECODE stops older versions.
@@ -66,6 +70,12 @@ def _log_level(text: str) -> str:
     return text.upper()
 
 
+def _log_format(text: str) -> str:
+    if text.lower() not in logs.FORMATS:
+        raise ValueError(f"one of {', '.join(logs.FORMATS)}")
+    return text.lower()
+
+
 def _host(text: str) -> str:
     return text.strip("[]")  # an IPv6 address is written either way
 
@@ -80,8 +90,9 @@ def _flag(text: str) -> bool:
     return text.lower() in {"1", "true", "yes"}
 
 
-def _setting(env: str, default: Any, doc: str, parse: Callable[[str], Any] = str) -> Any:
-    return dataclasses.field(default=default, metadata={"env": env, "doc": doc, "parse": parse})
+def _setting(env: str, default: Any, doc: str, parse: Callable[[str], Any] = str, *, secret: bool = False) -> Any:
+    metadata = {"env": env, "doc": doc, "parse": parse, "secret": secret}
+    return dataclasses.field(default=default, repr=not secret, metadata=metadata)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -91,7 +102,7 @@ class Settings:
     Times are in seconds, sizes in bytes.
     """
 
-    host: str = _setting("HOST", "127.0.0.1", "Address to listen on; only loopback is accepted.", _host)
+    host: str = _setting("HOST", "127.0.0.1", "Address to listen on; beyond loopback only with API keys.", _host)
     port: int = _setting("PORT", 3456, "Port to listen on.", _integer(1, 65535))
     claude_bin: Path | None = _setting(
         "CLAUDE_BIN", None, "The `claude` executable; without it PATH, then the bundled one.", _path
@@ -130,14 +141,37 @@ class Settings:
     allowed_origins: tuple[str, ...] = _setting(
         "CLAUDE_PROXY_ALLOWED_ORIGINS", (), "Origins of web pages that may call, separated by commas.", _origins
     )
+    api_keys: tuple[Key, ...] = _setting(
+        "CLAUDE_PROXY_API_KEYS",
+        (),
+        "API keys as `name:key`, separated by commas, besides those of `claude-max-api key add`; "
+        "where there are any, every request but `GET /health` needs one.",
+        parse_keys,
+        secret=True,
+    )
+    key_concurrency: int = _setting(
+        "CLAUDE_PROXY_KEY_CONCURRENCY",
+        0,
+        "Requests that one API key may have running; 0 is no limit.",
+        _integer(0, 10000),
+    )
+    key_rpm: int = _setting(
+        "CLAUDE_PROXY_KEY_RPM",
+        0,
+        "Requests that one API key may make in a minute; 0 is no limit.",
+        _integer(0, 100_000),
+    )
     state_dir: Path = _setting(
         "CLAUDE_PROXY_STATE_DIR",
         None,
-        "Folder for the list of running processes and the CLI's empty working folder; "
+        "Folder for the list of running processes, the CLI's empty working folder and the file of API keys; "
         "by default the user's own, such as `~/.local/state/claude-max-api-proxy`.",
         _path,
     )
     log_level: str = _setting("LOG_LEVEL", "INFO", f"One of {', '.join(LOG_LEVELS)}.", _log_level)
+    log_format: str = _setting(
+        "LOG_FORMAT", "auto", "text, json (an object a line), or auto: text on a terminal, else json.", _log_format
+    )
     demo: bool = _setting("CLAUDE_PROXY_DEMO", 0, "1 answers with canned text, without a login or network.", _flag)
     cli_environ: Mapping[str, str] = dataclasses.field(default_factory=dict, repr=False)
 
@@ -145,10 +179,10 @@ class Settings:
         """Fill in the state folder and refuse to listen to the world."""
         if self.state_dir is None:
             object.__setattr__(self, "state_dir", platformdirs.user_state_path("claude-max-api-proxy"))
-        if not is_loopback(self.host):
+        if not is_loopback(self.host) and not (self.api_keys or KeyFile(self.state_dir).read()):
             raise ConfigError(
-                f"HOST={self.host} would let other machines use your login without a key; "
-                "use HOST=127.0.0.1 and a tunnel such as ssh -L for access from elsewhere"
+                f"HOST={self.host} would let other machines use your login without a key; make one with "
+                "`claude-max-api key add NAME`, or use HOST=127.0.0.1 and a tunnel such as ssh -L"
             )
 
     @classmethod
@@ -165,7 +199,8 @@ class Settings:
                 try:
                     values[field.name] = field.metadata["parse"](text)
                 except ValueError as error:
-                    raise ConfigError(f"{field.metadata['env']}={text} cannot be used: it takes {error}") from None
+                    shown = field.metadata["env"] + ("" if field.metadata["secret"] else f"={text}")
+                    raise ConfigError(f"{shown} cannot be used: it takes {error}") from None
         names = CLI_ENVIRONMENT | set(values.get("pass_env", ()))
         values["cli_environ"] = {k: v for k, v in environ.items() if k in names or k.startswith("LC_")}
         return cls(**values)

@@ -4,6 +4,7 @@ ProxyError
     BadRequest                400  the body is not what the contract says
         ContextTooLong        400  more tokens than the model takes
     NotLoggedIn               401  the CLI has no valid login
+    InvalidKey                401  no API key, or one that this server does not know
     PlanRefused               402  the plan does not cover this use
     Forbidden                 403  Host, Origin or peer address refused, or the API refused the credentials
     NotFound                  404  no such route or model
@@ -12,6 +13,9 @@ ProxyError
     UnsupportedMediaType      415
     PlanLimit                 429  the plan's window is used up
     QueueFull                 429  more requests than slots and queue hold
+        KeyBusy               429  one API key has too many requests running
+        KeyRateLimited        429  one API key has made too many requests in a minute
+    KeysUnusable              500  the file of API keys is damaged or open to others
     Overloaded                503  the API, after the CLI's own retries
     ShuttingDown              503  this server is stopping
     CliFailed                 502  missing, too old, crashed or unintelligible CLI
@@ -94,6 +98,14 @@ class NotLoggedIn(ProxyError):
     code = "claude_not_logged_in"
 
 
+class InvalidKey(ProxyError):
+    """The request has no API key, or one that this server does not know."""
+
+    status = 401
+    type = "invalid_request_error"
+    code = "invalid_api_key"
+
+
 class PlanRefused(ProxyError):
     """The plan does not cover this use; the API's own words are passed on."""
 
@@ -159,6 +171,24 @@ class QueueFull(ProxyError):
     should_retry = True
 
 
+class KeyBusy(QueueFull):
+    """The API key has as many requests running as it may."""
+
+    code = "key_concurrency_limit"
+
+
+class KeyRateLimited(QueueFull):
+    """The API key has made as many requests within a minute as it may."""
+
+    code = "key_rate_limit"
+
+
+class KeysUnusable(ProxyError):
+    """The server's file of API keys is damaged or open to others; the log has the reason."""
+
+    code = "keys_unusable"
+
+
 class Overloaded(ProxyError):
     """The API could not answer now, and the CLI has already tried again."""
 
@@ -171,7 +201,6 @@ class ShuttingDown(ProxyError):
     """The server is stopping; a restarted one will answer."""
 
     status = 503
-    type = "server_error"
     code = "shutting_down"
     should_retry = True
 
@@ -180,7 +209,6 @@ class CliFailed(ProxyError):
     """The CLI is missing, too old, ended early or said something that is not its protocol."""
 
     status = 502
-    type = "server_error"
     code = "cli_exited"
 
 
@@ -188,7 +216,6 @@ class AnswerCut(ProxyError):
     """The API's answer broke off after a part of it had been sent."""
 
     status = 502
-    type = "server_error"
     code = "answer_cut"
     should_retry = True
 
@@ -197,7 +224,6 @@ class SchemaUnsatisfied(ProxyError):
     """The model gave no answer in the form that was asked for."""
 
     status = 502
-    type = "server_error"
     code = "schema_not_satisfied"
 
 
@@ -205,7 +231,6 @@ class ToolChoiceUnsatisfied(ProxyError):
     """The model called no tool although it was told to."""
 
     status = 502
-    type = "server_error"
     code = "tool_choice_not_satisfied"
 
 
@@ -213,7 +238,6 @@ class TurnTimeout(ProxyError):
     """The turn gave no line, or did not end, within its deadline."""
 
     status = 504
-    type = "server_error"
     code = "timeout"
 
 

@@ -10,6 +10,8 @@ import pytest
 
 from app.config import Settings, is_loopback, table
 from app.errors import ConfigError
+from app.keys.file import KeyFile
+from app.keys.key import Key, digest
 
 
 def read(**environ):
@@ -53,6 +55,9 @@ GOOD = [
     ("CLAUDE_PROXY_DEMO", "yes", True),
     ("CLAUDE_PROXY_DEMO", "0", False),
     ("LOG_LEVEL", "debug", "DEBUG"),
+    ("LOG_FORMAT", "JSON", "json"),
+    ("CLAUDE_PROXY_API_KEYS", f"laptop:{'s' * 16}", (Key("laptop", digest("s" * 16)),)),
+    ("CLAUDE_PROXY_KEY_RPM", "60", 60),
     ("HOST", "localhost", "localhost"),
     ("HOST", "::1", "::1"),
     ("HOST", "[::1]", "::1"),
@@ -85,11 +90,10 @@ BAD = [
     ("CLAUDE_PROXY_ALLOWED_ORIGINS", "https://*.example"),
     ("CLAUDE_PROXY_DEMO", "maybe"),
     ("LOG_LEVEL", "LOUD"),
-    ("HOST", "0.0.0.0"),
-    ("HOST", "::"),
-    ("HOST", "192.168.1.2"),
-    ("HOST", "example.org"),
+    ("LOG_FORMAT", "xml"),
+    ("CLAUDE_PROXY_KEY_CONCURRENCY", "-1"),
 ]
+BEYOND_LOOPBACK = ["0.0.0.0", "::", "192.168.1.2", "example.org"]
 
 
 @pytest.mark.parametrize(("name", "text"), BAD)
@@ -99,6 +103,30 @@ def test_bad_values(name, text):
         read(**{name: text})
     assert str(caught.value).startswith(f"{name}={text}")
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("host", BEYOND_LOOPBACK)
+def test_beyond_loopback(tmp_path, host):
+    """Other machines are listened to only where there is a key, of the environment or of the file."""
+    file, state = KeyFile(tmp_path), str(tmp_path)
+    for _ in range(2):
+        with pytest.raises(ConfigError, match=f"^HOST={host} .*without a key.*key add NAME"):
+            read(HOST=host, CLAUDE_PROXY_STATE_DIR=state)
+        # A file without keys, as the second round finds it, would serve nobody.
+        file.add("a")
+        assert read(HOST=host, CLAUDE_PROXY_STATE_DIR=state).host == host
+        file.revoke("a")
+    assert read(HOST=host, CLAUDE_PROXY_STATE_DIR=state, CLAUDE_PROXY_API_KEYS=f"a:{'s' * 16}").host == host
+    file.path.write_text("{")
+    with pytest.raises(ConfigError, match="damaged"):
+        read(HOST=host, CLAUDE_PROXY_STATE_DIR=state)
+
+
+def test_bad_keys_are_not_quoted():
+    """The sentence about keys that cannot be used names the variable and holds no key."""
+    with pytest.raises(ConfigError, match=r"^CLAUDE_PROXY_API_KEYS cannot be used: ") as caught:
+        read(CLAUDE_PROXY_API_KEYS="a:hushhushhushhush,hush")
+    assert "hush" not in str(caught.value)
 
 
 def test_cli_environment():
@@ -120,6 +148,7 @@ def test_cli_environment():
         "NODE_OPTIONS": "--inspect",
         "LD_PRELOAD": "x.so",
         "OTHER": "1",
+        "CLAUDE_PROXY_API_KEYS": f"a:{'s' * 16}",
     }
     settings = read(CLAUDE_PROXY_PASS_ENV="MINE", **given, **withheld)
     assert dict(settings.cli_environ) == given
@@ -127,7 +156,9 @@ def test_cli_environment():
 
 def test_no_credential_in_repr():
     """A settings object that ends up in a log or a traceback shows no token."""
-    assert "SECRET" not in repr(read(CLAUDE_CODE_OAUTH_TOKEN="SECRET"))
+    settings = read(CLAUDE_CODE_OAUTH_TOKEN="SECRET", CLAUDE_PROXY_API_KEYS="a:SECRETSECRETSECRET")
+    assert "SECRET" not in repr(settings)
+    assert "SECRET" not in repr(settings.api_keys)
 
 
 def test_frozen():

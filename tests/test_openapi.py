@@ -54,7 +54,7 @@ def test_every_route(monkeypatch: pytest.MonkeyPatch):
     """Every route of the application is in the document with its methods, and no other is."""
     for name in ("open", "close"):
         monkeypatch.setattr(package.Pool, name, lambda self: None)
-    monkeypatch.setattr(package.logs, "init", lambda level: None)
+    monkeypatch.setattr(package.logs, "init", lambda level, form: None)
     flask_app = package.create_app(Settings.from_environ({}))
     routes = {
         (re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule.rule), method.lower())

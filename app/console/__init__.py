@@ -6,6 +6,7 @@ import click
 
 from app.console.config import config
 from app.console.doctor import doctor
+from app.console.key import key
 from app.console.models import models
 from app.console.serve import serve
 from app.console.service import service
@@ -19,5 +20,5 @@ def main() -> None:
     """Use a Claude subscription from any OpenAI client."""
 
 
-for command in (serve, service, doctor, status, models, config):
+for command in (serve, service, doctor, status, models, key, config):
     main.add_command(command)

@@ -17,13 +17,15 @@ from app.claude.binary import Locator
 from app.claude.supply import private_folder
 from app.config import Settings
 from app.errors import CliFailed, ConfigError
+from app.keys.file import KeyFile
+from app.keys.keyring import Keyring
 
 
 @click.command()
 @click.argument("port", type=click.IntRange(1, 65535), required=False)
 @click.option("--demo", is_flag=True, help="Answer with canned text: no login, no network, the real CLI.")
 def serve(port: int | None, *, demo: bool) -> None:
-    """Serve the API on 127.0.0.1, by default on port 3456."""
+    """Serve the API, by default on 127.0.0.1 and port 3456."""
     environ = dict(os.environ)
     if port is not None:
         environ["PORT"] = str(port)
@@ -32,15 +34,18 @@ def serve(port: int | None, *, demo: bool) -> None:
     try:
         settings = Settings.from_environ(environ)
         private_folder(settings.state_dir)
+        keys = Keyring(settings.api_keys, KeyFile(settings.state_dir))
         check_port(settings)
         binary = Locator(settings).current()
         click.echo(f"claude {binary.version_text} at {binary.path}, {_login_sentence(settings, binary.path)}")
     except (ConfigError, CliFailed) as error:
         raise click.ClickException(str(error)) from None
     url = f"http://{'[' + settings.host + ']' if ':' in settings.host else settings.host}:{settings.port}"
-    click.echo(f"Serving {url}/v1 - point any OpenAI client there; any API key will do. Try:")
+    will_do = f"with one of its {len(keys)} API keys as $KEY" if keys.closed else "any API key will do"
+    key = """ -H "Authorization: Bearer $KEY\"""" if keys.closed else ""
+    click.echo(f"Serving {url}/v1 - point any OpenAI client there; {will_do}. Try:")
     click.echo(
-        f"  curl -N {url}/v1/chat/completions -H 'Content-Type: application/json' "
+        f"  curl -N {url}/v1/chat/completions -H 'Content-Type: application/json'{key} "
         """-d '{"model": "claude-sonnet-4", "stream": true, "messages": [{"role": "user", "content": "Hello!"}]}'"""
     )
     _become_gunicorn(settings, environ)

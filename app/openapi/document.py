@@ -12,7 +12,7 @@ from app.version import __version__
 
 PREFIX = "/v1"
 # What can go wrong where no model is asked.
-PLAIN_FAILURES = (403, 404, 405, 500)
+PLAIN_FAILURES = (401, 403, 404, 405, 500)
 MODEL_ID = {
     "name": "name",
     "in": "path",
@@ -46,10 +46,16 @@ def document() -> dict[str, Any]:
             "license": {"name": "MIT", "identifier": "MIT"},
         },
         "servers": [{"url": "/"}],
+        # Without keys on the server's side none is looked at.
+        "security": [{}, {"bearer": []}, {"header": []}],
         "paths": paths,
         "components": {
             "schemas": {**requests.schemas(), **responses.SCHEMAS},
             "responses": responses.failures(),
+            "securitySchemes": {
+                "bearer": {"type": "http", "scheme": "bearer"},
+                "header": {"type": "apiKey", "in": "header", "name": "x-api-key"},
+            },
         },
     }
 

@@ -27,6 +27,8 @@ def respond(error: ProxyError) -> flask.Response:
     """Return the response of an error."""
     response = flask.Response(msgspec.json.encode(error.body()), error.status, error.headers())
     response.mimetype = "application/json"
+    if error.status == HTTPStatus.UNAUTHORIZED:
+        response.headers["WWW-Authenticate"] = "Bearer"  # RFC 9110, section 11.6.1
     response.call_on_close(functools.partial(bodies.discard, flask.request.environ))
     flask.g.error_code = error.code or error.type
     return response

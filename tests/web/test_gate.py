@@ -7,6 +7,7 @@ import pytest
 
 from app.config import Settings
 from app.errors import ProxyError
+from app.keys.key import Key, digest
 from app.web import error_responses
 from app.web.gate import Gate
 
@@ -136,14 +137,73 @@ def test_allowed_page_may_read(tmp_path):
     app.register_error_handler(ProxyError, error_responses.respond)
     app.add_url_rule("/", view_func=lambda: "in", methods=["POST"])
     client = app.test_client()
-    for response in (
-        client.options("/", headers={"Origin": "https://chat.example"}),
-        client.post("/", headers={"Origin": "https://chat.example"}),
-    ):
-        assert response.status_code == 200
+    asking = {"Access-Control-Request-Method": "POST"}
+    preflight = client.options("/", headers={"Origin": "https://chat.example", **asking})
+    answer = client.post("/", headers={"Origin": "https://chat.example"})
+    for response in (preflight, answer):
         assert response.headers["Access-Control-Allow-Origin"] == "https://chat.example"
-        assert "Authorization" in response.headers["Access-Control-Allow-Headers"]
+        assert "Access-Control-Allow-Credentials" not in response.headers
+        assert "*" not in str(response.headers)
         assert response.headers["Vary"] == "Origin"
-    for headers in ({}, {"Origin": "https://evil.example"}):
-        names = [name for name, _ in client.post("/", headers=headers).headers]
-        assert not any(name.startswith("Access-Control") for name in names)
+    assert (preflight.status_code, preflight.data) == (204, b"")
+    assert {"Authorization", "Content-Type", "x-api-key", "x-session-id"} <= set(
+        preflight.headers["Access-Control-Allow-Headers"].split(", ")
+    )
+    assert "DELETE" in preflight.headers["Access-Control-Allow-Methods"]
+    assert "x-request-id" in answer.headers["Access-Control-Expose-Headers"]
+    for headers in ({}, {"Origin": "https://evil.example"}, {"Origin": "https://evil.example", **asking}, asking):
+        for method in ("POST", "OPTIONS"):
+            names = [name for name, _ in client.open("/", method=method, headers=headers).headers]
+            assert not any(name.startswith("Access-Control") for name in names)
+
+
+def test_preflights_tell_nothing(tmp_path):
+    """A preflight is answered the same for every path, so that a page without a key learns of no route."""
+    app = flask.Flask("gate")
+    Gate(Settings(state_dir=tmp_path, allowed_origins=("https://chat.example",))).init_app(app)
+    app.add_url_rule("/", view_func=lambda: "in")
+    headers = {"Origin": "https://chat.example", "Access-Control-Request-Method": "PUT"}
+    known, unknown = (app.test_client().options(path, headers=headers) for path in ("/", "/nowhere"))
+    assert known.status_code == unknown.status_code == 204
+    assert list(known.headers) == list(unknown.headers)
+
+
+KEY = Key("laptop", digest("x" * 16))
+
+
+@pytest.mark.parametrize(
+    ("host", "code"),
+    [
+        ("192.168.1.2:3456", 200),
+        ("[fe80::1]:3456", 200),
+        ("localhost", 200),
+        ("box.lan:3456", 200),
+        ("evil.example", 403),
+        ("192.168.1.2.evil.example", 403),
+        ("2130706433", 403),
+    ],
+)
+def test_beyond_loopback(status, host, code):
+    """A server that listens to other machines answers to them, under its addresses and the names it was given."""
+    given = status(
+        {"HTTP_HOST": host, "REMOTE_ADDR": "192.168.1.9"}, host="0.0.0.0", api_keys=(KEY,), allowed_hosts=("box.lan",)
+    )
+    assert given[0] == code
+
+
+def test_beyond_loopback_by_name(status):
+    """The name that HOST gives is one to answer to."""
+    assert status({"HTTP_HOST": "box.lan:1"}, host="Box.lan", api_keys=(KEY,))[0] == 200
+
+
+def test_pages_beyond_loopback(status):
+    """Web pages are refused there as well, unless they are allowed."""
+    settings = {"host": "0.0.0.0", "api_keys": (KEY,), "allowed_origins": ("https://chat.example",)}
+    assert status({"HTTP_ORIGIN": "https://evil.example"}, **settings) == (403, "origin_not_allowed")
+    assert status({"HTTP_ORIGIN": "https://chat.example"}, **settings) == (200, None)
+
+
+def test_keys_alone_open_nothing(status):
+    """Keys do not let in other machines where HOST is loopback, whatever gunicorn was told to listen on."""
+    assert status({"REMOTE_ADDR": "10.0.0.2"}, api_keys=(KEY,)) == (403, "peer_not_allowed")
+    assert status({"HTTP_HOST": "192.168.1.2"}, api_keys=(KEY,)) == (403, "host_not_allowed")

@@ -1,0 +1,60 @@
+"""One API key: a name for the log, and a digest."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import re
+import secrets
+
+NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}\Z"
+SHORTEST = 16
+
+
+@dataclasses.dataclass(frozen=True)
+class Key:
+    """A key's name and the SHA-256 of its secret; `created` is a date in ISO form, where one is known.
+
+    One round of a fast hash is enough: a generated secret has 256 random bits, which nobody finds by trying.
+    """
+
+    name: str
+    digest: bytes = dataclasses.field(repr=False)
+    created: str | None = None
+
+
+def generate() -> str:
+    """Return a new secret with 256 random bits."""
+    # Some clients look for the sk- that OpenAI's keys begin with.
+    return f"sk-cmap-{secrets.token_urlsafe(32)}"
+
+
+def digest(secret: str) -> bytes:
+    """Return what a secret is known by."""
+    return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).digest()
+
+
+def named(name: str) -> str:
+    """Return `name` if a key can have it. Raises ValueError, saying what a name is."""
+    if not re.match(NAME, name):
+        raise ValueError("a name of up to 64 letters, digits, dots, dashes and underscores")
+    return name
+
+
+def parse(text: str) -> tuple[Key, ...]:
+    """Return the keys of `name:secret` pairs, separated by commas or blanks. Raises ValueError, quoting no secret."""
+    keys: list[Key] = []
+    for number, pair in enumerate((part for part in re.split(r"[,\s]+", text) if part), 1):
+        name, colon, secret = pair.partition(":")
+        if not (colon and re.match(NAME, name)):
+            raise ValueError(f"pairs such as laptop:SECRET, separated by commas; pair {number} is none")
+        if len(secret) < SHORTEST or not (secret.isascii() and secret.isprintable()):
+            raise ValueError(
+                f"secrets of at least {SHORTEST} ASCII characters; that of {name!r} is none "
+                "(`openssl rand -base64 32` makes one)"
+            )
+        key = Key(name, digest(secret))
+        if any(key.name == other.name or key.digest == other.digest for other in keys):
+            raise ValueError(f"a name and a secret of its own for each; pair {number} repeats one")
+        keys.append(key)
+    return tuple(keys)

@@ -1,0 +1,65 @@
+"""Who calls: where there are API keys, every request but GET /health has to carry one."""
+
+from __future__ import annotations
+
+import flask
+
+from app.errors import InvalidKey
+from app.keys.keyring import Keyring
+from app.web.key_limits import KeyLimits
+
+# The only endpoint that needs no key: whether the server runs is no secret, and probes have no keys.
+OPEN = "health.alive"
+
+
+class Keys:
+    """Refuses with 401 who has no key, tells the others' names as `flask.g.key_name`, and holds them to their limits.
+
+    A server without keys asks for none, and every request's name is None.
+    """
+
+    def __init__(self, keyring: Keyring, limits: KeyLimits) -> None:
+        self._keyring = keyring
+        self._limits = limits
+
+    def init_app(self, app: flask.Flask) -> None:
+        """Check every request of `app`, unknown routes included; call it after the gate's."""
+        app.before_request(self.check)
+        # First in the list is last to run: nothing can fail any more between it and the server.
+        app.after_request_funcs.setdefault(None, []).insert(0, self.hand_over)
+        app.teardown_request(self.release)
+
+    def check(self) -> None:
+        """Raise InvalidKey, KeysUnusable, KeyBusy or KeyRateLimited unless the caller may go on."""
+        request = flask.request
+        flask.g.key_name = None
+        if (request.endpoint == OPEN and request.method in {"GET", "HEAD"}) or not self._keyring.closed:
+            return
+        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+        bearer = token.strip() if scheme.lower() == "bearer" else ""
+        # Continue sends both headers, and either may hold the key.
+        other = request.headers.get("x-api-key", "").strip()
+        name = self._keyring.name_of(bearer, other)
+        if name is None:
+            raise InvalidKey(
+                "Incorrect API key provided; `claude-max-api key list` tells the names of the right ones."
+                if bearer or other
+                else "This server needs an API key, as `Authorization: Bearer KEY` or `x-api-key: KEY`."
+            )
+        flask.g.key_name = name
+        # Reading costs nothing; whatever is posted to a route that exists is a completion.
+        if request.method == "POST" and request.url_rule is not None:
+            flask.g.key_release = self._limits.enter(name)
+
+    def hand_over(self, response: flask.Response) -> flask.Response:
+        """Count a request until its response is closed, which for a stream is its end."""
+        release = flask.g.pop("key_release", None)
+        if release is not None:
+            response.call_on_close(release)
+        return response
+
+    def release(self, _: BaseException | None) -> None:
+        """Count a request no longer that never got as far as a response."""
+        release = flask.g.pop("key_release", None)
+        if release is not None:
+            release()

@@ -16,6 +16,7 @@ from server import free_port
 
 import app
 from app.console import main
+from app.keys.file import KeyFile
 from app.version import __version__
 
 FAKE_CLAUDE = Path(__file__).parent.parent / "fake_claude.py"
@@ -108,6 +109,19 @@ def test_login_unknown(serve, tmp_path, answer):
     result = serve(CLAUDE_BIN=str(claude))
     assert isinstance(result.exception, Became)
     assert "login unknown" in result.output
+
+
+def test_keys(serve, tmp_path):
+    """With keys it says that one is needed, and shows none."""
+    result = serve(CLAUDE_PROXY_API_KEYS=f"laptop:{'s' * 16}")
+    assert isinstance(result.exception, Became)
+    assert "with one of its 1 API keys as $KEY" in result.output
+    assert '-H "Authorization: Bearer $KEY"' in result.output
+    assert "s" * 16 not in result.output
+    KeyFile(tmp_path / "state").path.write_text("{")
+    KeyFile(tmp_path / "state").path.chmod(0o600)
+    serve.became = None
+    assert "are damaged" in refused(serve, serve())
 
 
 def test_demo(serve):

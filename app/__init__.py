@@ -12,11 +12,13 @@ from app.blueprints.completions import completions
 from app.blueprints.health import health
 from app.blueprints.models import models
 from app.blueprints.openapi import openapi
+from app.blueprints.sessions import sessions
 from app.claude.pool import Pool
 from app.config import Settings
 from app.keys.file import KeyFile
 from app.keys.keyring import Keyring
 from app.models import Catalogue
+from app.sessions.sqlite import SqliteStore
 from app.web import error_responses, request_log
 from app.web.departures import Departures
 from app.web.gate import Gate
@@ -39,18 +41,20 @@ def create_app(settings: Settings | None = None) -> flask.Flask:
     pool = Pool(settings, catalogue)
     pool.open()
     atexit.register(pool.close)
+    store = SqliteStore(settings.state_dir / "sessions.db", settings.session_seconds)
+    atexit.register(store.close)
 
     app = flask.Flask(__name__, static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body
     app.url_map.strict_slashes = False
     app.url_map.merge_slashes = False  # a redirect would be an answer in HTML
-    app.extensions[KEY] = State(settings, catalogue, pool, Departures())
+    app.extensions[KEY] = State(settings, catalogue, pool, Departures(), store)
     request_log.init_app(app)
     Gate(settings).init_app(app)
     Keys(keyring, KeyLimits(settings.key_concurrency, settings.key_rpm)).init_app(app)
     error_responses.init_app(app)
     app.register_blueprint(health)
     for prefix in ("/v1", ""):
-        for blueprint in (chat, completions, models, openapi):
+        for blueprint in (chat, completions, models, sessions, openapi):
             app.register_blueprint(blueprint, url_prefix=prefix or None, name=f"{blueprint.name}{prefix}")
     return app

@@ -121,6 +121,9 @@ class Settings:
     keep_seconds: float = _setting(
         "CLAUDE_PROXY_KEEP_SECONDS", 600.0, "How long each of them is kept, in seconds.", _seconds
     )
+    session_seconds: float = _setting(
+        "CLAUDE_PROXY_SESSION_SECONDS", 86400.0, "How long a session lives after its last use, in seconds.", _seconds
+    )
     timeout: float = _setting("CLAUDE_PROXY_TIMEOUT", 900.0, "Longest turn, waiting included, in seconds.", _seconds)
     idle_timeout: float = _setting(
         "CLAUDE_PROXY_IDLE_TIMEOUT",
@@ -164,7 +167,7 @@ class Settings:
     state_dir: Path = _setting(
         "CLAUDE_PROXY_STATE_DIR",
         None,
-        "Folder for the list of running processes, the CLI's empty working folder and the file of API keys; "
+        "Folder for sessions, API keys, the list of running processes and the CLI's empty working folder; "
         "by default the user's own, such as `~/.local/state/claude-max-api-proxy`.",
         _path,
     )

@@ -5,6 +5,7 @@ Block shapes: https://docs.claude.com/en/api/messages
 
 from __future__ import annotations
 
+import re
 from typing import Any, Literal
 
 import msgspec
@@ -47,6 +48,11 @@ class DocumentBlock(msgspec.Struct, frozen=True, tag="document", omit_defaults=T
 
     source: Base64Source | UrlSource | TextSource
     title: str | None = None
+
+
+def plain(call_id: str) -> str:
+    """Return a call's id as ids are compared: clients may hand them back without their punctuation."""
+    return re.sub(r"[^a-zA-Z0-9]", "", call_id)
 
 
 class ToolUseBlock(msgspec.Struct, frozen=True, tag="tool_use"):

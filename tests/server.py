@@ -100,11 +100,12 @@ class Server:
         return status, headers, json.loads(data)
 
     @contextlib.contextmanager
-    def open_stream(self, text: str, *, stream: bool = True) -> Iterator[socket.socket]:
-        """Send a question and yield the raw connection, answer unread."""
+    def open_stream(self, text: str, *headers: str, stream: bool = True) -> Iterator[socket.socket]:
+        """Send a question, with further header lines, and yield the raw connection, answer unread."""
         body = {"model": "sonnet", "messages": [{"role": "user", "content": text}], "stream": stream}
         data = json.dumps(body).encode()
-        head = f"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(data)}\r\n\r\n"
+        lines = ("POST /v1/chat/completions HTTP/1.1", "Host: localhost", f"Content-Length: {len(data)}", *headers)
+        head = "\r\n".join((*lines, "", ""))
         with socket.create_connection(("127.0.0.1", self.port), timeout=30) as connection:
             connection.sendall(head.encode() + data)
             yield connection

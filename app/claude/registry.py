@@ -19,13 +19,12 @@ from typing import Annotated
 import msgspec
 import psutil
 
+from app import liveness
 from app.claude.process import Process
 
 log = logging.getLogger(__name__)
 
 SWEEP_PATIENCE = 2.0
-# psutil derives a start time from the boot time, which may shift a little with the clock.
-SAME_START = 2.0
 
 
 class _Record(msgspec.Struct):
@@ -87,9 +86,9 @@ class Registry:
                 record = msgspec.json.decode(path.read_bytes(), type=_Record)
             except (OSError, msgspec.DecodeError):
                 record = None
-            if record is not None and _running(record.owner, record.owner_started):
+            if record is not None and liveness.running(record.owner, record.owner_started):
                 continue
-            if record is not None and _running(record.pid, record.started):
+            if record is not None and liveness.running(record.pid, record.started):
                 _kill_group(record.pid)
                 swept += 1
             with contextlib.suppress(OSError):
@@ -110,8 +109,7 @@ class Registry:
 
     def _record(self, pid: int) -> None:
         try:
-            owner = psutil.Process()
-            record = _Record(pid, psutil.Process(pid).create_time(), owner.pid, owner.create_time())
+            record = _Record(pid, liveness.started(pid), os.getpid(), liveness.started())
             (self._folder / str(pid)).write_bytes(msgspec.json.encode(record))
         except (OSError, psutil.Error) as error:
             # A full disk must not stop a chat: the record is the second net.
@@ -122,15 +120,6 @@ class Registry:
             return sorted(self._folder.iterdir())
         except OSError:
             return []
-
-
-def _running(pid: int, started: float) -> bool:
-    try:
-        process = psutil.Process(pid)
-        same = abs(process.create_time() - started) < SAME_START
-        return bool(same and process.status() != psutil.STATUS_ZOMBIE)
-    except psutil.Error:
-        return False
 
 
 def _kill_group(pid: int) -> None:

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import re
 
+from app import conversation
+
 LENGTH = 40
 
 
 def plain(call_id: str) -> str:
     """Return an id as clients get it, and as ids are compared."""
-    return re.sub(r"[^a-zA-Z0-9]", "", call_id)[:LENGTH]
+    return conversation.plain(call_id)[:LENGTH]
 
 
 def native(call_id: str) -> str:

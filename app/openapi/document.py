@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from app.openapi import requests, responses
+from app.sessions.store import MOST_CHARACTERS
 from app.version import __version__
 
 PREFIX = "/v1"
@@ -19,6 +20,14 @@ MODEL_ID = {
     "required": True,
     "description": "An id or alias, perhaps behind a provider's name and a slash.",
     "schema": {"type": "string", "minLength": 1, "examples": ["claude-sonnet-4"]},
+}
+
+SESSION_ID = {"name": "name", "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}}
+SESSION_HEADER = {
+    "name": "X-Session-Id",
+    "in": "header",
+    "description": "The conversation that the messages go on with; also as `session_id` in the body.",
+    "schema": {"type": "string", "minLength": 1, "maxLength": MOST_CHARACTERS},
 }
 
 
@@ -69,6 +78,11 @@ def _api() -> dict[str, Any]:
         "/completions": {"post": _turn("createCompletion", "Continue a text.", "CompletionRequest", "Completion")},
         "/models": {"get": _reading("listModels", "What this login may use.", "ModelList")},
         "/models/{name}": {"get": {**model, "parameters": [MODEL_ID]}},
+        "/sessions": {"get": _stored("listSessions", "The conversations kept here.", "SessionList")},
+        "/sessions/{name}": {
+            "get": {**_stored("retrieveSession", "One, with its transcript.", "Session"), "parameters": [SESSION_ID]},
+            "delete": {**_stored("deleteSession", "Forget one.", "SessionDeleted"), "parameters": [SESSION_ID]},
+        },
         "/openapi.json": {"get": _self()},
     }
 
@@ -82,6 +96,7 @@ def _turn(operation: str, summary: str, request: str, answer: str) -> dict[str, 
     return {
         "operationId": operation,
         "summary": summary,
+        "parameters": [SESSION_HEADER] if request == "ChatRequest" else [],
         "requestBody": {"required": True, "content": body},
         "responses": {str(status): response for status, response in answers.items()},
     }
@@ -94,6 +109,12 @@ def _reading(operation: str, summary: str, answer: str) -> dict[str, Any]:
         "summary": f"{summary} Costs nothing.",
         "responses": {str(status): response for status, response in answers.items()},
     }
+
+
+def _stored(operation: str, summary: str, answer: str) -> dict[str, Any]:
+    described = _reading(operation, summary, answer)
+    described["responses"]["503"] = responses.failure(503)
+    return described
 
 
 def _readiness() -> dict[str, Any]:

@@ -35,6 +35,7 @@ MESSAGE = closed(
 )
 MESSAGE["properties"].update(reasoning_content=STRING, tool_calls=_array(_ref("ToolCall")))
 IDENTITY = {"id": STRING, "created": NUMBER, "model": STRING}
+SESSION = {"id": STRING, "created_at": NUMBER, "last_used_at": NUMBER, "expires_at": NUMBER}
 
 SCHEMAS: dict[str, Any] = {
     "Error": closed(error=closed(message=STRING, type=STRING, param=NULLABLE_STRING, code=NULLABLE_STRING)),
@@ -77,11 +78,23 @@ SCHEMAS: dict[str, Any] = {
         login=STRING,
         slots=closed(limit=NUMBER, running=NUMBER, waiting=NUMBER),
         spares=closed(wanted=NUMBER, ready=NUMBER),
+        kept=closed(limit=NUMBER, idle=NUMBER, parked=NUMBER),
     ),
+    "SessionList": closed(
+        object={"const": "list"}, data=_array(closed(**SESSION, object={"const": "session"}, turns=NUMBER))
+    ),
+    "Session": closed(
+        **SESSION,
+        object={"const": "session"},
+        system=STRING,
+        messages=_array(closed(role={"enum": ["user", "assistant"]}, content=_array({"type": "object"}))),
+    ),
+    "SessionDeleted": closed(id=STRING, object={"const": "session.deleted"}, deleted={"const": True}),
 }
 HEADERS = {
     "x-request-id": {"description": "What the log calls this request.", "schema": STRING},
-    "x-proxy-served": {"description": "Whether a waiting process answered.", "schema": STRING},
+    "x-proxy-served": {"description": "Which process answered: kept, parked, spare or cold.", "schema": STRING},
+    "X-Session-Id": {"description": "The session, where the request named one.", "schema": STRING},
     "x-proxy-ignored": {"description": "Parameters that were sent and have no effect.", "schema": STRING},
 }
 

@@ -10,6 +10,7 @@ import flask
 from app.claude.pool import Pool
 from app.config import Settings
 from app.models import Catalogue
+from app.sessions.store import SessionStore
 from app.web.departures import Departures
 
 KEY = "claude-max-api-proxy"
@@ -23,6 +24,7 @@ class State:
     catalogue: Catalogue
     pool: Pool
     departures: Departures
+    sessions: SessionStore
 
 
 def state(app: flask.Flask | None = None) -> State:

@@ -16,20 +16,24 @@ from app.events import Event
 from app.logs import Line
 from app.web import request_log, sse
 from app.web.fan import Fan
+from app.web.session_turns import HEADER, SessionTurn, shown
 from app.web.state import state
 
 log = logging.getLogger("app.request")
 
 
 def streamed(
-    conversations: Sequence[Conversation], dialect: sse.StreamDialect, ignored: Iterable[str]
+    conversations: Sequence[Conversation],
+    dialect: sse.StreamDialect,
+    ignored: Iterable[str],
+    session: SessionTurn | None = None,
 ) -> flask.Response:
-    """Return a response that streams a turn for each conversation, side by side.
+    """Return a response that streams a turn for each conversation, side by side; or the one turn of a session.
 
     Raises ProxyError when the turn fails before its first event; later failures end the stream in-band.
     """
     with contextlib.ExitStack() as failing:
-        run, all_batches = _begin(conversations, failing)
+        run, all_batches = _begin(conversations, failing, session)
         try:
             batches = sse.hold(iter(all_batches))
         finally:
@@ -40,48 +44,64 @@ def streamed(
     # Also called when the body was never iterated, which a `finally` in a generator is not.
     response.call_on_close(scope.close)
     scope.callback(_log_end, run, flask.request.path, request_log.marks())
-    return _marked(response, run, ignored)
+    return _marked(response, run, ignored, session)
 
 
 def whole(
-    conversations: Sequence[Conversation], render: Callable[[Iterable[list[Event]]], bytes], ignored: Iterable[str]
+    conversations: Sequence[Conversation],
+    render: Callable[[Iterable[list[Event]]], bytes],
+    ignored: Iterable[str],
+    session: SessionTurn | None = None,
 ) -> flask.Response:
-    """Return a finished turn for each conversation, in JSON as `render` writes it. Raises ProxyError when one fails."""
+    """Return a finished turn for each conversation, in JSON as `render` writes it; or the one turn of a session.
+
+    Raises ProxyError when one fails.
+    """
     with contextlib.ExitStack() as scope:
-        run, batches = _begin(conversations, scope)
+        run, batches = _begin(conversations, scope, session)
         try:
             body = render(batches)
         finally:
             flask.g.facts.update(_facts(run))
-    return _marked(flask.Response(body, mimetype="application/json"), run, ignored)
+    return _marked(flask.Response(body, mimetype="application/json"), run, ignored, session)
 
 
-def _begin(conversations: Sequence[Conversation], scope: contextlib.ExitStack) -> tuple[Run, Iterable[list[Event]]]:
+def _begin(
+    conversations: Sequence[Conversation], scope: contextlib.ExitStack, session: SessionTurn | None
+) -> tuple[Run, Iterable[list[Event]]]:
     """Return the first run and the batches of them all; they end with `scope` or with their client."""
     parts = state()
-    runs = []
-    for conversation in conversations:
-        run = parts.pool.run(conversation, Cancellation())
-        scope.callback(run.close)
-        runs.append(run)
-    batches: Run | Fan = runs[0]
-    if len(runs) > 1:
-        batches = Fan(runs)
-        scope.callback(batches.close)
+    cancellations = [Cancellation() for _ in conversations]
 
     def gone() -> None:
-        for run in runs:
-            run.cancellation.cancel(ClientGone("The client left."))
+        for cancellation in cancellations:
+            cancellation.cancel(ClientGone("The client left."))
 
     scope.enter_context(parts.departures.watch(flask.request.environ, gone, parts.settings.idle_timeout))
-    return runs[0], batches
+    if session is not None:
+        scope.callback(session.close)
+        conversations = [session.begin(conversations[0], cancellations[0], parts.settings.idle_timeout)]
+    runs = []
+    for conversation, cancellation in zip(conversations, cancellations, strict=True):
+        run = parts.pool.run(conversation, cancellation)
+        scope.callback(run.close)
+        runs.append(run)
+    if session is not None:
+        return runs[0], session.remembered(runs[0])
+    if len(runs) == 1:
+        return runs[0], runs[0]
+    fan = Fan(runs)
+    scope.callback(fan.close)
+    return runs[0], fan
 
 
-def _marked(response: flask.Response, run: Run, ignored: Iterable[str]) -> flask.Response:
+def _marked(response: flask.Response, run: Run, ignored: Iterable[str], session: SessionTurn | None) -> flask.Response:
     if run.served is not None:
         response.headers["x-proxy-served"] = run.served
     if names := ", ".join(ignored):
         response.headers["x-proxy-ignored"] = names
+    if session is not None:
+        response.headers[HEADER] = shown(session.key)
     return response
 
 

@@ -212,6 +212,4 @@ def test_readme_has_no_other_launchctl_call(launchctl_calls):
 
 def test_readme_has_every_launchctl_call(launchctl_calls):
     """The README hides no call that the command makes."""
-    if "claude-max-api service install" not in README:
-        pytest.skip("the README does not tell of the service yet")
     assert launchctl_calls == launchctl_calls_of_readme()

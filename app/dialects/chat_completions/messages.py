@@ -19,17 +19,18 @@ OPENING = TextBlock("[The conversation opens with the assistant's message.]")
 CONTINUE = TextBlock("Continue.")
 
 
-def system_and_turns(messages: list[Any]) -> tuple[str, tuple[Turn, ...]]:
+def system_and_turns(messages: list[Any], *, continues: bool = False) -> tuple[str, tuple[Turn, ...]]:
     """Return the system prompt and the turns, the last of them the user's.
 
     Leading system and developer messages form the prompt; later ones stand in their place as user text in `<system>`
-    tags. Neighbours of one role become one turn. Raises BadRequest naming the message.
+    tags. Neighbours of one role become one turn. What `continues` a conversation may begin with results of tools.
+    Raises BadRequest naming the message.
     """
     roles = [_role(message, f"messages[{index}]") for index, message in enumerate(messages)]
     leading = next((index for index, role in enumerate(roles) if role not in SYSTEM_ROLES), len(roles) - 1)
     system = [_plain(message, f"messages[{index}]") for index, message in enumerate(messages[:leading])]
     turns: list[tuple[Literal["user", "assistant"], list[Block]]] = []
-    rounds = ToolRounds()
+    rounds = ToolRounds(continues=continues)
     pictures = 0
     for index, (role, message) in enumerate(zip(roles, messages, strict=True)):
         if index < leading:

@@ -19,17 +19,24 @@ from app.errors import BadRequest
 
 
 class ParsedRequest(msgspec.Struct, frozen=True):
-    """A checked request for `n` answers; `ignored` names the parameters that have no effect here."""
+    """A checked request for `n` answers; `ignored` names the parameters that have no effect here.
+
+    Its `session_id` is the one in the body, if any.
+    """
 
     conversation: Conversation
     stream: bool
     include_usage: bool
     ignored: tuple[str, ...]
     n: int = 1
+    session_id: str | None = None
 
 
-def parse(body: bytes, resolve_model: Callable[[str], str]) -> ParsedRequest:
-    """Read a request body. Raises BadRequest with the field in `param`."""
+def parse(body: bytes, resolve_model: Callable[[str], str], *, in_session: bool = False) -> ParsedRequest:
+    """Read a request body. Raises BadRequest with the field in `param`.
+
+    In a session (one that the body names, or that is named elsewhere) the messages may go on with what was said before.
+    """
     fields = decoded(body)
     _check_endpoint(fields)
     request = checked(fields, ChatRequest)
@@ -37,7 +44,8 @@ def parse(body: bytes, resolve_model: Callable[[str], str]) -> ParsedRequest:
         raise BadRequest("model must not be empty", param="model", code="invalid_value")
     if not request.messages:
         raise BadRequest("messages must hold at least one message", param="messages", code="invalid_value")
-    system, turns = system_and_turns(request.messages)
+    continues = in_session or request.session_id is not None
+    system, turns = system_and_turns(request.messages, continues=continues)
     tools, how = _offer(request)
     ending = request.stream_options
     return ParsedRequest(
@@ -46,6 +54,7 @@ def parse(body: bytes, resolve_model: Callable[[str], str]) -> ParsedRequest:
         include_usage=bool(request.stream and ending is not None and ending.include_usage),
         ignored=ignored(fields, request),
         n=request.n or 1,
+        session_id=request.session_id,
     )
 
 

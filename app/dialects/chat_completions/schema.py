@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
@@ -35,6 +35,7 @@ class ChatRequest(msgspec.Struct):
     reasoning_effort: str | None = None
     reasoning: Reasoning | None = None
     modalities: list[Any] | None = None
+    session_id: Annotated[str, msgspec.Meta(min_length=1, max_length=200)] | None = None
     # In range they have no effect.
     temperature: Temperature | None = None
     top_p: TopP | None = None

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from app.conversation import ToolResultBlock, ToolUseBlock
+from app.conversation import ToolResultBlock, ToolUseBlock, plain
 from app.dialects.chat_completions.parts import Content
 from app.dialects.fields import array, function_name, invalid, is_deep, mapping
 from app.errors import BadRequest
@@ -18,10 +18,12 @@ OLD_CALL = "function"
 class ToolRounds:
     """Follows the calls of one history, message by message.
 
-    Clients may hand ids back without their punctuation, so ids are compared by their letters and digits.
+    Clients may hand ids back without their punctuation, so ids are compared by their letters and digits. Where the
+    history `continues` one that the client does not repeat, results may come first; whoever knows it checks them.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, continues: bool = False) -> None:
+        self._continues = continues
         self._open: dict[str, str] = {}  # letters and digits of an unanswered call's id -> the id the API gets
         self._used: set[str] = set()
 
@@ -39,7 +41,9 @@ class ToolRounds:
         given = message.get("tool_call_id", OLD_CALL if message["role"] == OLD_CALL else None)
         if not isinstance(given, str):
             raise invalid(f"{param}.tool_call_id", "must name the call this is the result of")
-        call = self._open.pop(_plain(given), None)
+        call = self._open.pop(plain(given), None)
+        if call is None and self._continues and not self._used:
+            call = _native(given)
         if call is None:
             raise invalid(f"{param}.tool_call_id", f"{given!r} answers no tool call of the assistant message before it")
         return ToolResultBlock(call, tuple(content))
@@ -61,11 +65,11 @@ class ToolRounds:
 
     def _use(self, given: Any, function: dict[str, Any], param: str, id_param: str) -> ToolUseBlock:
         name = function_name(function.get("name"), f"{param}.name")
-        if not isinstance(given, str) or not _plain(given):
+        if not isinstance(given, str) or not plain(given):
             raise invalid(id_param, "must be a string with letters or digits")
-        if _plain(given) in self._open:
+        if plain(given) in self._open:
             raise invalid(id_param, f"{given!r} is used twice")
-        call_id = self._open[_plain(given)] = self._unused(re.sub(r"[^a-zA-Z0-9_-]", "", given))
+        call_id = self._open[plain(given)] = self._unused(_native(given))
         return ToolUseBlock(call_id, name, _arguments(function.get("arguments")))
 
     def _unused(self, call_id: str) -> str:
@@ -91,5 +95,6 @@ def _arguments(text: Any) -> dict[str, Any]:
     return value if isinstance(value, dict) else {"arguments": value}
 
 
-def _plain(call_id: str) -> str:
-    return re.sub(r"[^a-zA-Z0-9]", "", call_id)
+def _native(call_id: str) -> str:
+    """Return an id with nothing in it that the API refuses."""
+    return re.sub(r"[^a-zA-Z0-9_-]", "", call_id)

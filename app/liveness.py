@@ -1,0 +1,23 @@
+"""Whether a process that was seen before still runs: its number alone may belong to another by now."""
+
+from __future__ import annotations
+
+import psutil
+
+# psutil derives a start time from the boot time, which may shift a little with the clock.
+SAME_START = 2.0
+
+
+def started(pid: int | None = None) -> float:
+    """Return when a process began, by default this one, in unix seconds. Raises psutil.Error."""
+    return float(psutil.Process(pid).create_time())
+
+
+def running(pid: int, began: float) -> bool:
+    """Tell whether the process that began then still runs."""
+    try:
+        process = psutil.Process(pid)
+        same = abs(process.create_time() - began) < SAME_START
+        return bool(same and process.status() != psutil.STATUS_ZOMBIE)
+    except psutil.Error:
+        return False

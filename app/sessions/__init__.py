@@ -1,0 +1,1 @@
+"""Conversations that the server remembers, for clients that send only what is new."""

@@ -1,0 +1,136 @@
+"""The sqlite file: opened for its owner alone, one transaction at a time, put aside when it is damaged."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+
+from app.errors import SessionStorageFailed
+
+log = logging.getLogger(__name__)
+
+VERSION = 1
+# How long another worker's write is waited for, and how often it is looked at, in seconds. sqlite's own wait would
+# hold up every request of the worker.
+PATIENCE = 5.0
+PAUSE = 0.01
+UNUSABLE = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
+
+T = TypeVar("T")
+
+
+class _Damaged(Exception):
+    """The file does not hold what this version of the server wrote."""
+
+
+class Database:
+    """The file `path` with the tables of `schema`, opened at its first use. Thread-safe.
+
+    A file that is damaged is put aside, and the next use begins anew.
+    """
+
+    def __init__(self, path: Path, schema: str) -> None:
+        self._path = path
+        self._schema = schema
+        self._lock = threading.Lock()
+        self._connection: sqlite3.Connection | None = None
+        self._inode = 0
+
+    def do(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """Return what `work` does in one transaction, which others see as a whole or not at all.
+
+        Raises SessionStorageFailed.
+        """
+        deadline = time.monotonic() + PATIENCE
+        while True:
+            try:
+                with self._lock, _transaction(self._opened()) as db:
+                    return work(db)
+            except (sqlite3.Error, OSError, msgspec.DecodeError, _Damaged) as error:
+                busy = getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_BUSY
+                if not busy or time.monotonic() >= deadline:
+                    raise self._failed(error) from error
+            time.sleep(PAUSE)
+
+    def close(self) -> None:
+        """Close the file; idempotent."""
+        with self._lock:
+            self._let_go()
+
+    def _opened(self) -> sqlite3.Connection:
+        if self._connection is None:
+            # Not sqlite's own way: it would make a file that others may read.
+            descriptor = os.open(self._path, os.O_CREAT | os.O_RDWR, 0o600)
+            try:
+                os.fchmod(descriptor, 0o600)
+                self._inode = os.fstat(descriptor).st_ino
+            finally:
+                os.close(descriptor)
+            db = sqlite3.connect(self._path, timeout=0, isolation_level=None, check_same_thread=False)
+            try:
+                _prepare(db, self._schema)
+            except BaseException:
+                db.close()
+                raise
+            self._connection = db
+        return self._connection
+
+    def _failed(self, error: Exception) -> SessionStorageFailed:
+        log.error("sessions failed path=%s error=%s", self._path, error)
+        if not _is_damage(error):
+            return SessionStorageFailed(f"The session could not be read or saved: {error}.")
+        with self._lock:
+            self._let_go()
+            aside = self._path.with_name(f"{self._path.name}.damaged-{int(time.time())}")
+            with contextlib.suppress(OSError):
+                # Another worker may have put it aside already.
+                if self._path.stat().st_ino == self._inode:
+                    self._path.rename(aside)
+                    for suffix in ("-wal", "-shm"):
+                        self._path.with_name(self._path.name + suffix).unlink(missing_ok=True)
+                    log.error("sessions begin anew; the damaged file is %s", aside)
+        return SessionStorageFailed("The file of sessions is damaged and was put aside; sessions begin anew.")
+
+    def _let_go(self) -> None:
+        if self._connection is not None:
+            with contextlib.suppress(sqlite3.Error):
+                self._connection.close()
+            self._connection = None
+
+
+def _prepare(db: sqlite3.Connection, schema: str) -> None:
+    db.execute("PRAGMA journal_mode = WAL")
+    # A power cut may cost the last turns, a killed server none.
+    db.execute("PRAGMA synchronous = NORMAL")
+    (version,) = db.execute("PRAGMA user_version").fetchone()
+    if version not in {0, VERSION}:
+        raise _Damaged(f"version {version} of the file is not {VERSION}")
+    db.executescript(f"{schema}; PRAGMA user_version = {VERSION}")
+
+
+@contextlib.contextmanager
+def _transaction(db: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        yield db
+        db.execute("COMMIT")
+    except BaseException:
+        with contextlib.suppress(sqlite3.Error):
+            db.execute("ROLLBACK")
+        raise
+
+
+def _is_damage(error: Exception) -> bool:
+    if isinstance(error, msgspec.DecodeError | _Damaged):
+        return True
+    # Some findings of sqlite's carry no more than the general class.
+    return type(error) is sqlite3.DatabaseError or getattr(error, "sqlite_errorcode", None) in UNUSABLE

@@ -1,0 +1,52 @@
+"""A session's transcript and a request become one conversation: pure, without I/O."""
+
+from __future__ import annotations
+
+import msgspec
+
+from app.conversation import Block, Conversation, ToolResultBlock, ToolUseBlock, Turn, plain
+from app.errors import BadRequest
+from app.sessions.store import Session
+
+
+def continued(session: Session | None, conversation: Conversation) -> tuple[Conversation, int]:
+    """Return the whole conversation, and how many of its turns are the session's.
+
+    A request that repeats the transcript, or brings a history of its own, is taken as it is; one with new messages
+    only is appended. Raises BadRequest where results of tools do not fit the calls.
+    """
+    asked = conversation.turns
+    known = () if session is None else session.turns
+    if any(turn.role == "assistant" for turn in asked) or not known:
+        if results := _results(asked[0]):
+            raise _misfit(f"{results[0].tool_use_id!r} answers no tool call of this conversation")
+        return conversation, len(known) if asked[: len(known)] == known else 0
+    question = _paired(known[-1], asked[0])
+    system = conversation.system or (session.system if session is not None else "")
+    return msgspec.structs.replace(conversation, system=system, turns=(*known, question)), len(known)
+
+
+def _paired(said: Turn, question: Turn) -> Turn:
+    """Return the question with the ids of the calls that its results answer; each call has its result."""
+    calls = {plain(block.id): block.id for block in said.content if isinstance(block, ToolUseBlock)}
+    blocks: list[Block] = []
+    for block in question.content:
+        if isinstance(block, ToolResultBlock):
+            call_id = calls.pop(plain(block.tool_use_id), None)
+            if call_id is None:
+                raise _misfit(f"{block.tool_use_id!r} answers no tool call of this session's last answer")
+            blocks.append(msgspec.structs.replace(block, tool_use_id=call_id))
+        else:
+            blocks.append(block)
+    if calls:
+        missing = ", ".join(calls.values())
+        raise _misfit(f"this session's last answer has tool calls that lack a tool message: {missing}")
+    return Turn("user", tuple(blocks))
+
+
+def _results(turn: Turn) -> list[ToolResultBlock]:
+    return [block for block in turn.content if isinstance(block, ToolResultBlock)]
+
+
+def _misfit(message: str) -> BadRequest:
+    return BadRequest(f"messages: {message}", param="messages", code="invalid_value")

@@ -28,6 +28,8 @@ CLI_ENVIRONMENT = frozenset(
     """.split()
 )
 UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30}
+PERMISSION_MODES = ("bypassPermissions", "dontAsk", "acceptEdits", "plan")
+SETTING_SOURCES = ("user", "project", "local")
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
 
@@ -62,6 +64,33 @@ def _origins(text: str) -> tuple[str, ...]:
     if any(not re.fullmatch(r"[a-z][a-z0-9+.-]*://[^/*]+", origin) for origin in origins):
         raise ValueError("origins such as https://chat.example.org, separated by commas, without * or a path")
     return origins
+
+
+def _tools(text: str) -> tuple[str, ...]:
+    names = _names(text)
+    words = {"openclaw", "none", "all"}.intersection(name.lower() for name in names)
+    if (words and len(names) > 1) or not all(re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", name) for name in names):
+        raise ValueError("openclaw, none, all, or names of Claude Code's tools separated by commas")
+    return tuple(words) or names
+
+
+def _sources(text: str) -> tuple[str, ...]:
+    names = tuple(name.lower() for name in _names(text))
+    if names == ("none",):
+        return ()
+    if not set(names) <= set(SETTING_SOURCES):
+        raise ValueError(f"none, or some of {', '.join(SETTING_SOURCES)}, separated by commas")
+    return names
+
+
+def _one_of(*words: str) -> Callable[[str], str]:
+    def parse(text: str) -> str:
+        for word in words:
+            if word.lower() == text.lower():
+                return word
+        raise ValueError(f"one of {', '.join(words)}")
+
+    return parse
 
 
 def _log_level(text: str) -> str:
@@ -120,6 +149,39 @@ class Settings:
     )
     keep_seconds: float = _setting(
         "CLAUDE_PROXY_KEEP_SECONDS", 600.0, "How long each of them is kept, in seconds.", _seconds
+    )
+    tools: tuple[str, ...] = _setting(
+        "CLAUDE_PROXY_TOOLS",
+        ("openclaw",),
+        "Claude Code's own tools, which run on this machine: openclaw (only where they stand in for OpenClaw's), none, "
+        "all (in every chat that brings no tools), or a list such as Read,Grep,WebSearch.",
+        _tools,
+    )
+    permission_mode: str = _setting(
+        "CLAUDE_PROXY_PERMISSION_MODE",
+        "bypassPermissions",
+        f"What those tools may do unasked: {', '.join(PERMISSION_MODES)}.",
+        _one_of(*PERMISSION_MODES),
+    )
+    workspace: Path | None = _setting(
+        "CLAUDE_PROXY_WORKSPACE",
+        None,
+        "Folder they work in; by default OpenClaw's `~/.openclaw/workspace` if there is one, else one in the state "
+        "folder.",
+        _path,
+    )
+    setting_sources: tuple[str, ...] = _setting(
+        "CLAUDE_PROXY_SETTING_SOURCES",
+        (),
+        f"Claude Code's settings that count in such turns, with their CLAUDE.md, hooks and MCP servers: "
+        f"{', '.join(SETTING_SOURCES)}.",
+        _sources,
+    )
+    openclaw: str = _setting(
+        "CLAUDE_PROXY_OPENCLAW",
+        "auto",
+        "auto lets Claude Code's tools stand in where OpenClaw's prompt comes without tools, map always, off never.",
+        _one_of("auto", "map", "off"),
     )
     session_seconds: float = _setting(
         "CLAUDE_PROXY_SESSION_SECONDS", 86400.0, "How long a session lives after its last use, in seconds.", _seconds
@@ -228,7 +290,7 @@ def table() -> str:
     for field in dataclasses.fields(Settings):
         if "env" not in field.metadata:
             continue
-        default = field.default
-        shown = "" if default in (None, ()) else f"`{int(default) if isinstance(default, float | bool) else default}`"
+        default = ",".join(field.default) if isinstance(field.default, tuple) else field.default
+        shown = "" if default in (None, "") else f"`{int(default) if isinstance(default, float | bool) else default}`"
         rows.append(f"| `{field.metadata['env']}` | {shown} | {field.metadata['doc']} |")
     return "\n".join(rows) + "\n"

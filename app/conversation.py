@@ -89,10 +89,11 @@ class ToolDefinition(msgspec.Struct, frozen=True):
 
 
 class ToolChoice(msgspec.Struct, frozen=True):
-    """Whether the model must call a tool: any (`required`), or the one of this `name`."""
+    """Whether the model must call a tool: any (`required`), or the one of this `name`; or none at all (`forbidden`)."""
 
     required: bool = False
     name: str | None = None
+    forbidden: bool = False
 
     @property
     def must_call(self) -> bool:
@@ -120,7 +121,8 @@ class Conversation(msgspec.Struct, frozen=True):
     """What a client asks: a system prompt, the turns so far (the last is the user's) and a model for the CLI.
 
     `model` is an alias or a full name as the CLI takes it; `tools` are the client's, and run at the client.
-    `goes_on` is False where no other request can continue this one.
+    `own_tools` are those of Claude Code's own that may work on this machine, by name. `goes_on` is False where no other
+    request can continue this one, and `affinity` is a hint of the client's: conversations that share it may be one.
     """
 
     model: str
@@ -128,7 +130,9 @@ class Conversation(msgspec.Struct, frozen=True):
     turns: tuple[Turn, ...]
     tools: tuple[ToolDefinition, ...] = ()
     options: Options = Options()
+    own_tools: tuple[str, ...] = ()
     goes_on: bool = True
+    affinity: str = ""
 
     @property
     def offered(self) -> tuple[ToolDefinition, ...]:

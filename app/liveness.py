@@ -1,6 +1,12 @@
-"""Whether a process that was seen before still runs: its number alone may belong to another by now."""
+"""Whether a process that was seen before still runs, and what it has started.
+
+A number alone may belong to another process by now; psutil compares start times.
+"""
 
 from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
 
 import psutil
 
@@ -21,3 +27,18 @@ def running(pid: int, began: float) -> bool:
         return bool(same and process.status() != psutil.STATUS_ZOMBIE)
     except psutil.Error:
         return False
+
+
+@contextlib.contextmanager
+def descendants_killed(pid: int) -> Iterator[None]:
+    """Kill, at the end, what a process has started by the beginning; its own end would hide whose they were."""
+    try:
+        found = psutil.Process(pid).children(recursive=True)
+    except psutil.Error:
+        found = []
+    try:
+        yield
+    finally:
+        for descendant in found:
+            with contextlib.suppress(psutil.Error):
+                descendant.kill()

@@ -15,7 +15,8 @@ from typing import Literal
 # The first line of every prompt, in every version and mode that was looked at (2026.3 to 2026.9).
 IDENTITY = "You are a personal assistant running inside OpenClaw."
 
-# For prompts whose first line was changed; any one of them is enough.
+# For prompts whose first line was changed; two of them are enough. One is not: a prompt of another client may well have
+# a section on its tooling, and must not get a shell for it.
 TELLING_HEADERS = frozenset(
     {"## Tooling", "## Tool Call Style", "## OpenClaw CLI Quick Reference", "## OpenClaw Self-Update"}
 )
@@ -132,14 +133,14 @@ _SKILLS = "<available_skills>"
 
 
 def detect(system: str) -> bool:
-    """Tell whether a system prompt is OpenClaw's: by its first line, or by a header of its tooling sections.
+    """Tell whether a system prompt is OpenClaw's: by its first line, or by two headers of its tooling sections.
 
     Neither counts further down: in the user's files, in fenced code, or (the line) below a heading.
     """
     if any(line.startswith(IDENTITY) for line in _preamble(system).split("\n")):
         return True
     head, _, _ = _parts(system)
-    return any(bare in TELLING_HEADERS for _, bare in _lines(head))
+    return len({bare for _, bare in _lines(head) if bare in TELLING_HEADERS}) > 1
 
 
 def strip(system: str) -> str:

@@ -201,14 +201,13 @@ def test_envelope_cut_off():
         openclaw.adapted(prompts.prompt_2026_9()),
         prompts.IDENTITY,
         f"{prompts.IDENTITY}\nCurrent model identity: x.",
-        "You are Molty.\n## Tooling\n- read",
-        "You are Molty.\n## Tool Call Style\nBriefly.",
-        "You are Molty.\r\n## OpenClaw CLI Quick Reference\r\nopenclaw gateway status",
-        "You are Molty.\n## OpenClaw Self-Update",
+        "You are Molty.\n## Tooling\n- read\n## Tool Call Style\nBriefly.",
+        "You are Molty.\r\n## Tooling\r\n- read\r\n## OpenClaw CLI Quick Reference\r\nopenclaw gateway status",
+        "You are Molty.\n## OpenClaw CLI Quick Reference\nx\n## OpenClaw Self-Update",
     ],
 )
 def test_detected(system):
-    """The first line tells OpenClaw, in every version and mode; and so does each header of the old tooling sections."""
+    """The first line tells OpenClaw, in every version and mode; and so do two headers of the old tooling sections."""
     assert openclaw.detect(system)
 
 
@@ -223,6 +222,8 @@ def test_detected(system):
         "You are a coder.\n```md\n## Tooling\n```",
         "You are a coder.\n## Tooling and tests\n### Tooling",
         "You are a coder. ## Tooling",
+        "You are a coder.\n## Tooling\nUse make.\n## Tooling\nUse ruff.",
+        "You are a coder.\n## Tool Call Style\nBriefly.",
         "You are a coder.\n## OpenClaw Control",
     ],
 )

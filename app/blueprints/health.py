@@ -49,6 +49,7 @@ def ready() -> tuple[dict[str, Any], int]:
         "login": login,
         "slots": {"limit": pool.slots.limit, "running": pool.slots.running, "waiting": pool.slots.waiting},
         "spares": {"wanted": supply.spares.wanted, "ready": supply.spares.ready},
+        "agents": {"wanted": supply.agents.wanted, "ready": supply.agents.ready},
         "kept": {"limit": supply.kept.limit, "idle": supply.kept.idle, "parked": supply.kept.parked},
     }
     return body, 200 if reason is None else 503

@@ -46,6 +46,9 @@ class Answer:
         self.lacks_call = False  # ended, but without a TurnEnd: the call that had to come may be asked for once more
         self.open_calls: frozenset[str] | None = None
         self._options = conversation.options
+        # With tools of its own the CLI asks the API again and again, and remembers more than the client is given: it
+        # is the better for it.
+        self._agent = bool(conversation.own_tools)
         self._repaired = False
         self._exact = conversation.options.schema is None  # the process remembers what the client was given
         self._rounds = 0
@@ -120,8 +123,8 @@ class Answer:
     def _start(self, message_id: str | None, model: str | None) -> list[Event]:
         events = self._broken_off()
         self._rounds += 1
-        self._exact = self._exact and self._rounds == 1
-        if self._rounds > MOST_ROUNDS:
+        self._exact = self._exact and (self._agent or self._rounds == 1)
+        if self._rounds > MOST_ROUNDS and not self._agent:
             raise CliFailed("The model asked for one thing after the other that it cannot have.", code="cli_error")
         self._whole, self._kept = False, self._texts
         self._tools.forget()
@@ -200,7 +203,7 @@ class Answer:
             # It would be spliced into the client's chunk as it is.
             raise CliFailed("The claude CLI sent a piece of text that is no text.", code="cli_protocol")
         given = [BLANK_LINE, TextDelta(json)] if self._separate else [TextDelta(json)]
-        self._exact = self._exact and not self._separate and not self._tools.calls
+        self._exact = self._exact and (self._agent or not (self._separate or self._tools.calls))
         self._separate = False
         self._texts += len(given)
         return [*given]

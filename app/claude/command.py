@@ -1,26 +1,25 @@
-"""How the CLI is started for a plain chat: its arguments and its environment."""
+"""How the CLI is started, for a plain chat or with tools of its own: its arguments and its environment."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-# Nothing of Claude Code's own: no tools, settings, MCP servers, commands or transcript on disk. The API request of a
-# one-line chat shrinks from 50 kB to 2 kB, and a chat can touch nothing on this machine. The client's tools, which
-# claude.tools serves, need no permission: they run at the client.
-LEAN = (
+from app.config import Settings
+
+BASE = (
     "--print",
     "--input-format=stream-json",
     "--output-format=stream-json",
     "--verbose",
     "--include-partial-messages",
-    "--tools=",
-    "--allowedTools=mcp__client",
-    "--setting-sources=",
-    "--strict-mcp-config",
     "--disable-slash-commands",
     "--no-session-persistence",
 )
+# Nothing of Claude Code's own: no tools, settings, MCP servers, commands or transcript on disk. The API request of a
+# one-line chat shrinks from 50 kB to 2 kB, and a chat can touch nothing on this machine. The client's tools, which
+# claude.tools serves, need no permission: they run at the client.
+CHAT = ("--tools=", "--allowedTools=mcp__client", "--setting-sources=", "--strict-mcp-config")
 DEFAULTS = {
     # Ten retries take minutes; our clients have retries and patience of their own.
     "CLAUDE_CODE_MAX_RETRIES": "3",
@@ -28,7 +27,6 @@ DEFAULTS = {
 FIXED = {
     # Without it `@/etc/hosts` in a text makes the CLI read that file into the prompt.
     "CLAUDE_CODE_DISABLE_ATTACHMENTS": "1",
-    "CLAUDE_AGENT_SDK_DISABLE_BUILTIN_AGENTS": "1",
     # The model sees the client's own tool names instead of mcp__client__NAME.
     "CLAUDE_AGENT_SDK_MCP_NO_PREFIX": "1",
     # Never hide the client's tools behind one for searching them, not even when one of them is called ToolSearch.
@@ -46,11 +44,39 @@ FIXED = {
 }
 
 
+NO_AGENTS = "CLAUDE_AGENT_SDK_DISABLE_BUILTIN_AGENTS"
+# With tools of its own the CLI must do nothing that goes on when the turn is over.
+AGENT = {
+    "CLAUDE_CODE_DISABLE_BACKGROUND_TASKS": "1",
+    "CLAUDE_CODE_DISABLE_CRON": "1",
+}
+
+
 def argv(binary: Path, model: str) -> list[str]:
     """Return the command line of a process that waits for `initialize`."""
-    return [str(binary), *LEAN, f"--model={model}"]
+    return [str(binary), *BASE, *CHAT, f"--model={model}"]
 
 
 def environment(allowed: Mapping[str, str]) -> dict[str, str]:
     """Return the child's whole environment, from what the settings let through."""
-    return {**DEFAULTS, **allowed, **FIXED}
+    return {**DEFAULTS, **allowed, **FIXED, NO_AGENTS: "1"}
+
+
+def agent_argv(binary: Path, model: str, tools: Sequence[str], settings: Settings) -> list[str]:
+    """Return the command line of a process whose own `tools` work on this machine, as far as the settings let them."""
+    sources = settings.setting_sources
+    return [
+        str(binary),
+        *BASE,
+        f"--tools={','.join(tools)}",
+        f"--permission-mode={settings.permission_mode}",
+        f"--setting-sources={','.join(sources)}",
+        # Who asks for these settings wants the MCP servers in them.
+        *(() if sources else ("--strict-mcp-config",)),
+        f"--model={model}",
+    ]
+
+
+def agent_environment(allowed: Mapping[str, str]) -> dict[str, str]:
+    """Return the whole environment of such a process, which its tools see as well."""
+    return {**DEFAULTS, **allowed, **FIXED, **AGENT}

@@ -36,7 +36,8 @@ LONGEST_RESULT = LONGEST_OUTPUT // 6
 class Kept:
     """A process with a conversation in it.
 
-    `digest` tells which, `calls` are the plain ids of the calls it waits for, and `until` is in monotonic seconds.
+    `digest` tells which, `calls` are the plain ids of the calls it waits for, `affinity` is its client's hint, and
+    `until` is in monotonic seconds.
     """
 
     process: Process
@@ -45,6 +46,7 @@ class Kept:
     digest: bytes
     turns: int
     calls: frozenset[str] = frozenset()
+    affinity: str = ""
     until: float = 0.0
 
     def continues(self, turns: Sequence[Turn]) -> bool:
@@ -61,7 +63,10 @@ class Kept:
 
 
 class KeptProcesses:
-    """At most `limit` processes, each for `seconds`, the least recently used given up first. Thread-safe."""
+    """At most `limit` processes, each for `seconds`, the least recently used given up first. Thread-safe.
+
+    Before that go those whose client, by its own hint, has gone on without them.
+    """
 
     def __init__(self, limit: int, seconds: float, registry: Registry) -> None:
         self.limit = limit
@@ -111,9 +116,10 @@ class KeptProcesses:
 
     def shrink(self, number: int) -> None:
         """Give up the least recently used until at most `number` are left."""
+        surplus = []
         with self._lock:
-            surplus = self._kept[: max(0, len(self._kept) - max(0, number))]
-            del self._kept[: len(surplus)]
+            while len(self._kept) > max(0, number):
+                surplus.append(self._kept.pop(_least_wanted(self._kept)))
         for kept in surplus:
             self._end(kept)
 
@@ -155,6 +161,18 @@ class KeptProcesses:
             # At the end of its input it would take the calls for failed, and ask the API once more.
             kept.process.kill()
         self._registry.dispose(kept.process, at_once=bool(kept.calls))
+
+
+def _least_wanted(kept: Sequence[Kept]) -> int:
+    """Return the place of the oldest that has a newer one of the same affinity, else of the oldest."""
+    newer: set[str] = set()
+    left_behind = 0
+    for place in range(len(kept) - 1, -1, -1):
+        if kept[place].affinity in newer:
+            left_behind = place
+        if kept[place].affinity:
+            newer.add(kept[place].affinity)
+    return left_behind
 
 
 def _goes_unchanged(result: ToolResultBlock) -> bool:

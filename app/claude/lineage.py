@@ -14,8 +14,17 @@ _encoder = msgspec.json.Encoder()
 
 
 def lineage(conversation: Conversation) -> list[bytes]:
-    """Return digests of the conversation cut after 0, 1, 2, ... turns; each covers model, system, tools and options."""
-    start = (conversation.model, conversation.system, conversation.tools, conversation.options)
+    """Return digests of the conversation cut after 0, 1, 2, ... turns.
+
+    Each covers model, system prompt, options and all tools.
+    """
+    start = (
+        conversation.model,
+        conversation.system,
+        conversation.tools,
+        conversation.options,
+        conversation.own_tools,
+    )
     digests = [hashlib.sha256(_encoder.encode(start)).digest()]
     for turn in conversation.turns:
         digests.append(extended(digests[-1], turn))

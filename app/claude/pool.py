@@ -40,7 +40,9 @@ class Pool:
         """
         if self.draining:
             raise ShuttingDown(RESTARTING)
-        deadlines = Deadlines(self._settings.timeout, self._settings.idle_timeout)
+        # A tool of the CLI's own may work in silence for as long as it takes.
+        silence = self._settings.timeout if conversation.own_tools else self._settings.idle_timeout
+        deadlines = Deadlines(self._settings.timeout, silence)
         run = Run(
             conversation,
             ticket=self.slots.enter(),
@@ -76,4 +78,4 @@ class Pool:
     def _finished(self, run: Run) -> None:
         with self._lock:
             self._runs.discard(run)
-        self.supply.spares.refill()
+        self.supply.refill()

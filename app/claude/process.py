@@ -13,6 +13,7 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from app import liveness
 from app.claude.lines import LineBuffer
 from app.errors import CliFailed, TurnTimeout
 
@@ -31,17 +32,19 @@ class Process:
 
     Its three standard streams are socket pairs, as Node gives its children: a socket has cooperative reads and
     writes with time-outs under gevent and under threads alike, and may be closed while somebody reads it.
-    The process leads a group of its own, so that whatever it starts ends with it.
+    The process leads a group of its own, so that whatever it starts ends with it. One `with_tools` starts programs in
+    groups of their own; they end with it, too.
 
     Raises CliFailed when the system cannot start it.
     """
 
-    def __init__(self, argv: Sequence[str], env: Mapping[str, str], cwd: Path) -> None:
+    def __init__(self, argv: Sequence[str], env: Mapping[str, str], cwd: Path, *, with_tools: bool = False) -> None:
         self.started = time.monotonic()
         self._lines = LineBuffer()
         self._stderr_tail = b""
         self._closing = threading.Lock()
         self._closed = False
+        self._with_tools = with_tools
         pairs = [_socket_pair() for _ in range(3)]
         self._stdin, self._stdout, self._stderr = (ours for ours, _ in pairs)
         theirs = [child for _, child in pairs]
@@ -123,7 +126,8 @@ class Process:
 
     def kill(self) -> None:
         """End the whole group this moment; `close` still has to free the pipes."""
-        self._signal(signal.SIGKILL)
+        with self._tree():
+            self._signal(signal.SIGKILL)
 
     def close(self, *, at_once: bool) -> None:
         """End the process and its group and free its pipes; idempotent, and over within the sum of the patiences.
@@ -134,14 +138,15 @@ class Process:
         with self._closing:
             if self._closed:
                 return
-            with contextlib.suppress(OSError):
-                self._stdin.shutdown(socket.SHUT_RDWR)
-            if at_once or not self._gone_within(EOF_PATIENCE):
-                self._signal(signal.SIGTERM)
-                self._gone_within(TERM_PATIENCE)
-            # Also when the leader is gone: a tool it started may have outlived it.
-            self._signal(signal.SIGKILL)
-            self._gone_within(KILL_PATIENCE)
+            with self._tree():
+                with contextlib.suppress(OSError):
+                    self._stdin.shutdown(socket.SHUT_RDWR)
+                if at_once or not self._gone_within(EOF_PATIENCE):
+                    self._signal(signal.SIGTERM)
+                    self._gone_within(TERM_PATIENCE)
+                # Also when the leader is gone: a tool it started may have outlived it.
+                self._signal(signal.SIGKILL)
+                self._gone_within(KILL_PATIENCE)
             self._closed = True
             for stream in (self._stdout, self._stderr):
                 with contextlib.suppress(OSError):
@@ -152,6 +157,10 @@ class Process:
 
     def _ended(self) -> CliFailed:
         return CliFailed("The claude CLI ended before it finished its answer.", code="cli_exited")
+
+    def _tree(self) -> contextlib.AbstractContextManager[None]:
+        """Return what ends the programs that run now when it is left, wherever they have gone."""
+        return liveness.descendants_killed(self.pid) if self._with_tools else contextlib.nullcontext()
 
     def _gone_within(self, seconds: float) -> bool:
         try:

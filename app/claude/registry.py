@@ -49,9 +49,9 @@ class Registry:
         """Return how many processes have not been closed yet."""
         return len(self._live)
 
-    def start(self, argv: Sequence[str], env: Mapping[str, str], cwd: Path) -> Process:
-        """Start a process that `close` will not forget. Raises CliFailed."""
-        process = Process(argv, env, cwd)
+    def start(self, argv: Sequence[str], env: Mapping[str, str], cwd: Path, *, with_tools: bool = False) -> Process:
+        """Start a process, perhaps one that starts others, that `close` will not forget. Raises CliFailed."""
+        process = Process(argv, env, cwd, with_tools=with_tools)
         with self._lock:
             self._live[process.pid] = process
         self._record(process.pid)
@@ -89,7 +89,7 @@ class Registry:
             if record is not None and liveness.running(record.owner, record.owner_started):
                 continue
             if record is not None and liveness.running(record.pid, record.started):
-                _kill_group(record.pid)
+                _kill_tree(record.pid)
                 swept += 1
             with contextlib.suppress(OSError):
                 path.unlink()
@@ -122,8 +122,8 @@ class Registry:
             return []
 
 
-def _kill_group(pid: int) -> None:
-    with contextlib.suppress(ProcessLookupError, PermissionError):
+def _kill_tree(pid: int) -> None:
+    with liveness.descendants_killed(pid), contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(pid, signal.SIGTERM)
         deadline = time.monotonic() + SWEEP_PATIENCE
         while psutil.pid_exists(pid) and time.monotonic() < deadline:

@@ -120,7 +120,8 @@ class Run:
             # Replay is always right, so what fails before the answer's beginning is tried again that way.
             if (yield from self._succeeds(turn, lambda error: not turn.answering and _may_be_stale(error))):
                 return
-        spare = self._supply.take(self._running())
+        own_tools = self._conversation.own_tools
+        spare = self._supply.take(self._running(), own_tools)
         self.served = "spare" if spare.ready else "cold"
         turn = self._turn(spare.process, spare.binary)
         # A spare may have died while it waited.
@@ -128,7 +129,7 @@ class Run:
         if (yield from self._succeeds(turn, lambda error: waited and not turn.opened and isinstance(error, CliFailed))):
             return
         self.served = "cold"
-        fresh = self._supply.start()
+        fresh = self._supply.start(own_tools)
         yield from self._observe(self._turn(fresh.process, fresh.binary))
 
     def _succeeds(self, turn: TurnRun, forgivable: Callable[[ProxyError], bool]) -> Generator[list[Event], None, bool]:
@@ -171,7 +172,7 @@ class Run:
         self._supply.login.verified()
         self._supply.catalogue.update(turn.models)
         # Not earlier: a starting CLI takes half a second of a core, which the first token of this turn needs.
-        self._supply.spares.refill(proven=True)
+        self._supply.refill(proven=True)
 
     def _part_with(self, turn: TurnRun) -> None:
         """Keep the process for what follows in this conversation, or see that it does nothing more."""
@@ -184,7 +185,8 @@ class Run:
                 self._process = None
                 digest = extended(self._lineage[-1], said)
                 turns = len(self._conversation.turns) + 1
-                self._supply.kept.put(Kept(process, binary, turn.tools, digest, turns, turn.open_calls))
+                affinity = self._conversation.affinity
+                self._supply.kept.put(Kept(process, binary, turn.tools, digest, turns, turn.open_calls, affinity))
                 return
         # Left with an answer cut, the CLI asks the API to go on, at once: even at SIGTERM it still sends that request.
         if self.stop_reason not in COMPLETE:

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Sequence
 from pathlib import Path
 
+from app import agent_turns
 from app.claude import command
 from app.claude.binary import Locator
 from app.claude.kept import Kept, KeptProcesses
@@ -19,6 +20,9 @@ from app.conversation import Conversation
 from app.errors import ConfigError
 from app.models import Catalogue
 
+# https://docs.openclaw.ai/concepts/agent-workspace
+OPENCLAW_WORKSPACE = ".openclaw/workspace"
+
 
 class Supply:
     """Processes for turns. Call `open` in the process that serves, after any fork, and `close` before it ends."""
@@ -29,6 +33,8 @@ class Supply:
         self.login = Login(settings.cli_environ)
         self.registry = Registry(settings.state_dir / "processes")
         self.spares = Spares(settings.spares, self.start, self.registry, catalogue)
+        # None until the first turn that needs one: a process takes memory.
+        self.agents = Spares(0, lambda: self.start(agent_turns.usual(settings)), self.registry, catalogue)
         self.kept = KeptProcesses(settings.keep, settings.keep_seconds, self.registry)
         self._settings = settings
         self._workspace = settings.state_dir / "workspace"
@@ -38,7 +44,8 @@ class Supply:
 
         Raises ConfigError when the state folder cannot be used.
         """
-        for folder in (self._settings.state_dir, self._workspace, self._settings.state_dir / "processes"):
+        state = self._settings.state_dir
+        for folder in (state, self._workspace, state / "processes"):
             private_folder(folder)
         threading.Thread(target=self.registry.sweep, name="sweep", daemon=True).start()
         self.spares.open()
@@ -47,22 +54,42 @@ class Supply:
         """Return a process that has the beginning of this conversation in it, if there is one. Raises CliFailed."""
         return self.kept.take(conversation, lineage, self.locator.current())
 
-    def take(self, running: int) -> Spare:
+    def take(self, running: int, own_tools: tuple[str, ...] = ()) -> Spare:
         """Return a process that was started in advance if there is one, else one started now. Raises CliFailed.
+
+        One with `own_tools` works with these in the workspace; it is never one that a plain chat gets.
 
         Kept processes make room: with those of the `running` turns they are never more than turns are allowed.
         """
         self.kept.shrink(self._settings.max_concurrency - running)
-        return self.spares.take(self.locator.current()) or self.start()
+        spares = self.spares
+        if own_tools:
+            if own_tools != agent_turns.usual(self._settings):
+                return self.start(own_tools)
+            spares = self.agents
+            if not spares.wanted:
+                spares.wanted = min(1, self._settings.spares)
+                spares.open()
+        return spares.take(self.locator.current()) or self.start(own_tools)
 
-    def start(self) -> Spare:
+    def start(self, own_tools: tuple[str, ...] = ()) -> Spare:
         """Start a process. Raises CliFailed when the CLI is missing, too old or does not start."""
         binary = self.locator.current()
-        argv = command.argv(binary.path, self.catalogue.resolve("default", self._settings.default_model))
-        env = command.environment(self._settings.cli_environ)
+        model = self.catalogue.resolve("default", self._settings.default_model)
+        environ = self._settings.cli_environ
+        if own_tools:
+            argv = command.agent_argv(binary.path, model, own_tools, self._settings)
+            env, folder = command.agent_environment(environ), self._agent_workspace()
+        else:
+            argv, env, folder = command.argv(binary.path, model), command.environment(environ), self._workspace
         with contextlib.suppress(OSError):  # starting in a folder that is gone says what is wrong
-            self._workspace.mkdir(mode=0o700, parents=True, exist_ok=True)
-        return Spare(self.registry.start(argv, env, self._workspace), binary)
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return Spare(self.registry.start(argv, env, folder, with_tools=bool(own_tools)), binary)
+
+    def refill(self, *, proven: bool = False) -> None:
+        """Replace the spares that were taken soon; `proven` says that a process has just worked."""
+        self.spares.refill(proven=proven)
+        self.agents.refill(proven=proven)
 
     def dispose(self, process: Process, *, at_once: bool) -> None:
         """End a process in the background; `at_once` when it may be busy."""
@@ -71,6 +98,7 @@ class Supply:
     def stop(self) -> None:
         """End what only waits, and keep nothing any longer; idempotent."""
         self.spares.close()
+        self.agents.close()
         self.kept.close()
 
     def close(self) -> None:
@@ -79,6 +107,13 @@ class Supply:
         self.registry.close()
         # What it may have been starting meanwhile was refused by the registry.
         self.spares.join()
+        self.agents.join()
+
+    def _agent_workspace(self) -> Path:
+        if self._settings.workspace is not None:
+            return self._settings.workspace
+        openclaw = Path(self._settings.cli_environ.get("HOME", "/")) / OPENCLAW_WORKSPACE
+        return openclaw if openclaw.is_dir() else self._settings.state_dir / "agent-workspace"
 
 
 def private_folder(path: Path) -> None:

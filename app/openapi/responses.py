@@ -78,6 +78,7 @@ SCHEMAS: dict[str, Any] = {
         login=STRING,
         slots=closed(limit=NUMBER, running=NUMBER, waiting=NUMBER),
         spares=closed(wanted=NUMBER, ready=NUMBER),
+        agents=closed(wanted=NUMBER, ready=NUMBER),
         kept=closed(limit=NUMBER, idle=NUMBER, parked=NUMBER),
     ),
     "SessionList": closed(

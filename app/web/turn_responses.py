@@ -7,7 +7,9 @@ import logging
 from collections.abc import Callable, Iterable, Sequence
 
 import flask
+import msgspec
 
+from app.agent_turns import staffed
 from app.cancellation import Cancellation
 from app.claude.run import Run
 from app.conversation import Conversation
@@ -18,6 +20,11 @@ from app.web import request_log, sse
 from app.web.fan import Fan
 from app.web.session_turns import HEADER, SessionTurn, shown
 from app.web.state import state
+
+# A client may ask for fewer of Claude Code's own tools than the operator allows: `none`, or a list.
+TOOLS_HEADER = "X-Proxy-Tools"
+# OpenClaw's name for a conversation: a hint, never an identity.
+AFFINITY_HEADER = "x-session-affinity"
 
 log = logging.getLogger("app.request")
 
@@ -83,7 +90,7 @@ def _begin(
         conversations = [session.begin(conversations[0], cancellations[0], parts.settings.idle_timeout)]
     runs = []
     for conversation, cancellation in zip(conversations, cancellations, strict=True):
-        run = parts.pool.run(conversation, cancellation)
+        run = parts.pool.run(_as_asked(conversation), cancellation)
         scope.callback(run.close)
         runs.append(run)
     if session is not None:
@@ -93,6 +100,14 @@ def _begin(
     fan = Fan(runs)
     scope.callback(fan.close)
     return runs[0], fan
+
+
+def _as_asked(conversation: Conversation) -> Conversation:
+    """Return the conversation with what the request's headers and the settings say of it."""
+    headers = flask.request.headers
+    affinity = conversation.affinity or headers.get(AFFINITY_HEADER, "")
+    staff = staffed(conversation, state().settings, headers.get(TOOLS_HEADER))
+    return msgspec.structs.replace(staff, affinity=affinity)
 
 
 def _marked(response: flask.Response, run: Run, ignored: Iterable[str], session: SessionTurn | None) -> flask.Response:

@@ -10,7 +10,7 @@ import time
 
 import psutil
 import pytest
-from server import until
+from server import living, until
 
 from app.claude.process import EOF_PATIENCE, KILL_PATIENCE, STDERR_TAIL, TERM_PATIENCE, Process
 from app.errors import CliFailed, TurnTimeout
@@ -242,3 +242,23 @@ def test_many_leave_no_descriptors(tmp_path):
     for _ in range(5):
         Process([sys.executable, "-S", "-c", "pass"], {}, tmp_path).close(at_once=True)
     assert psutil.Process().num_fds() == before
+
+
+TOOL = """
+import subprocess, sys
+tool = subprocess.Popen(["sleep", "600"], start_new_session=True)
+print(tool.pid, flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.mark.parametrize("end", ["kill", "close", "close at once"])
+def test_tools_in_groups_of_their_own(spawn, end):
+    """What a process with tools has started ends with it, even in a session of its own."""
+    process = spawn(TOOL, with_tools=True)
+    (line,) = until(lambda: process.read(1.0), what="the tool")
+    if end == "kill":
+        process.kill()
+    else:
+        process.close(at_once=end == "close at once")
+    until(lambda: not living({int(line)}), what="the tool's end")

@@ -49,7 +49,9 @@ def parse(body: bytes, resolve_model: Callable[[str], str], *, in_session: bool 
     tools, how = _offer(request)
     ending = request.stream_options
     return ParsedRequest(
-        conversation=Conversation(resolve_model(request.model), system, turns, tools, how),
+        conversation=Conversation(
+            resolve_model(request.model), system, turns, tools, how, affinity=request.prompt_cache_key or ""
+        ),
         stream=bool(request.stream),
         include_usage=bool(request.stream and ending is not None and ending.include_usage),
         ignored=ignored(fields, request),

@@ -36,6 +36,7 @@ class ChatRequest(msgspec.Struct):
     reasoning: Reasoning | None = None
     modalities: list[Any] | None = None
     session_id: Annotated[str, msgspec.Meta(min_length=1, max_length=200)] | None = None
+    prompt_cache_key: str | None = None
     # In range they have no effect.
     temperature: Temperature | None = None
     top_p: TopP | None = None

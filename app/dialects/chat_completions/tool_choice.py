@@ -35,7 +35,7 @@ def offered(choice: Any, tools: tuple[ToolDefinition, ...], param: str) -> Offer
 
 def _by_word(word: str, tools: tuple[ToolDefinition, ...], param: str) -> Offer:
     if word == "none":
-        return (), ToolChoice()
+        return (), ToolChoice(forbidden=True)
     if word == "required" and not tools:
         raise invalid(param, "is 'required', but no tools are offered")
     return tools, ToolChoice(required=word == "required")

@@ -1,0 +1,224 @@
+"""Turns in which Claude Code's own tools work on this machine, and the chats that must not."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import signal
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import hermetic
+import openclaw_prompts
+import psutil
+import pytest
+from server import Server, events, living, read_until, text_of, until
+from talk import turns
+
+from app import openclaw
+from app.agent_turns import ALL
+from app.standin import Reply, StandIn, Text, ToolUse
+
+AGENT = {"CLAUDE_PROXY_PASS_ENV": f"{hermetic.PASSED},IS_SANDBOX", "IS_SANDBOX": "1"}
+MAPPED = openclaw_prompts.prompt_2026_9({"/w/SOUL.md": "# Soul\n## Tooling\nmine\n"})
+
+
+@pytest.fixture(scope="module")
+def session_agent_server(session_serve: Callable[..., Server]) -> Iterator[Server]:
+    server = session_serve(**AGENT)
+    yield server
+    server.kill()
+
+
+@pytest.fixture
+def agent_server(session_agent_server: Server, standin: StandIn) -> Server:
+    """A server whose operator has left the defaults, and which may run tools even as root."""
+    return session_agent_server
+
+
+def results(body: dict[str, Any]) -> list[str]:
+    """Return the texts of all results of tools in an API request."""
+    blocks = [block for _, blocks in turns(body) for block in blocks if block["type"] == "tool_result"]
+    return [block["content"] if isinstance(block["content"], str) else str(block["content"]) for block in blocks]
+
+
+def running(*commands: str, before: str = "I look. ", after: str = "Done.") -> Callable[[dict[str, Any]], Reply]:
+    """Return what runs the commands one after the other, each with a word before it, and then says a word."""
+
+    def reply(body: dict[str, Any]) -> Reply:
+        done = len(results(body))
+        if done >= len(commands):
+            return Reply((Text([after]),))
+        return Reply((Text([before]), ToolUse("Bash", {"command": commands[done], "description": "x"})))
+
+    return reply
+
+
+def ask(server: Server, text: str, *, stream: bool = False, system: str = MAPPED, **more: Any) -> Any:
+    """Ask with a system prompt; return status, headers and the text or the whole error."""
+    headers = more.pop("headers", {})
+    messages = [{"role": "system", "content": system}, {"role": "user", "content": text}]
+    body = {"model": "sonnet", "messages": messages, "stream": stream, **more}
+    status, given, data = server.request("POST", "/v1/chat/completions", body, headers)
+    if stream and status == 200:
+        return status, given, text_of(events(data))
+    decoded = json.loads(data)
+    return status, given, decoded["choices"][0]["message"] if status == 200 else decoded["error"]
+
+
+def test_openclaw_without_tools(agent_server: Server, standin: StandIn, *, stream: bool) -> None:
+    """A Bash call runs in the workspace; only the text comes back, its parts a blank line apart."""
+    standin.reply = running("pwd; echo secret output")
+    status, _, answer = ask(agent_server, "Where are you?", stream=stream)
+    assert status == 200
+    text = answer if stream else answer["content"]
+    assert text == "I look. \n\nDone."
+    if not stream:
+        assert "tool_calls" not in answer
+    (told,) = results(standin.messages[-1])
+    assert str(agent_server.state / "agent-workspace") in told
+    assert "secret output" in told
+
+
+def test_the_prompt_is_adapted(agent_server: Server, standin: StandIn) -> None:
+    """The API gets OpenClaw's prompt without its tooling sections, the user's files as they are, the mapping once."""
+    ask(agent_server, "Hi")
+    texts = [block["text"] for block in standin.messages[-1]["system"]]
+    assert openclaw.adapted(MAPPED) in texts
+    assert "# Soul\n## Tooling\nmine\n" in openclaw.adapted(MAPPED)
+    offered = {tool["name"] for tool in standin.messages[-1]["tools"]}
+    assert {"Bash", "Read", "Write", "Edit"} <= offered <= set(ALL)
+
+
+def test_background_tools_are_off(agent_server: Server, standin: StandIn) -> None:
+    """Nothing is offered that goes on after the turn."""
+    ask(agent_server, "Hi")
+    (bash,) = (tool for tool in standin.messages[-1]["tools"] if tool["name"] == "Bash")
+    assert "run_in_background" not in bash["input_schema"]["properties"]
+
+
+def test_the_next_turn_is_kept(agent_server: Server, standin: StandIn) -> None:
+    """The process of an agent's turn goes on with its conversation, and remembers what its tools said."""
+    standin.reply = running("echo 4711")
+    first = [{"role": "system", "content": MAPPED}, {"role": "user", "content": "Number?"}]
+    _, _, data = agent_server.request("POST", "/v1/chat/completions", {"model": "sonnet", "messages": first})
+    said = json.loads(data)["choices"][0]["message"]
+    then = [*first, said, {"role": "user", "content": "Again?"}]
+    _, headers, _ = agent_server.request("POST", "/v1/chat/completions", {"model": "sonnet", "messages": then})
+    assert headers["x-proxy-served"] == "kept"
+    assert "4711" in results(standin.messages[-1])[0]
+
+
+def test_agent_spares(agent_server: Server, standin: StandIn) -> None:
+    """After the first turn of an agent one is ready for the next; a plain chat never gets it."""
+    ask(agent_server, "Hi")
+    until(lambda: agent_server.get("/ready")[1]["agents"]["ready"] == 1, 20, "an agent's spare")
+    _, headers, _ = ask(agent_server, "Hello")
+    assert headers["x-proxy-served"] == "spare"
+    status, _, _ = agent_server.chat("Hi")
+    assert status == 200
+    assert not standin.messages[-1].get("tools")
+
+
+def test_client_tools_stay_with_the_client(agent_server: Server, standin: StandIn) -> None:
+    """OpenClaw's own tools, offered in the request, reach the API under their own names and run at OpenClaw."""
+    standin.reply = lambda body: Reply(
+        (Text(["Done."]) if results(body) else ToolUse("exec", {"command": "date"}, id="toolu_01Ab3"),)
+    )
+    tool = {"type": "function", "function": {"name": "exec", "parameters": {"type": "object", "properties": {}}}}
+    context = {
+        "role": "user",
+        "content": [
+            {
+                "type": "text",
+                "text": "<<<BEGIN_OPENCLAW_INTERNAL_CONTEXT>>>\nnow\n<<<END_OPENCLAW_INTERNAL_CONTEXT>>>",
+            }
+        ],
+    }
+    history: list[Any] = [{"role": "system", "content": MAPPED}, {"role": "user", "content": "Which day?"}]
+    fields = {"model": "claude-sonnet-4", "tools": [tool], "tool_choice": "auto", "prompt_cache_key": "a:0"}
+    status, headers, data = agent_server.request(
+        "POST", "/v1/chat/completions", {**fields, "messages": [*history, context]}
+    )
+    assert status == 200
+    assert "prompt_cache_key" not in headers.get("x-proxy-ignored", "")
+    said = json.loads(data)["choices"][0]["message"]
+    assert [call["function"]["name"] for call in said["tool_calls"]] == ["exec"]
+    assert [tool["name"] for tool in standin.messages[-1]["tools"]] == ["exec"]
+    assert any(MAPPED in block["text"] for block in standin.messages[-1]["system"])
+    # Ids come back with nothing but letters and digits, and the context moves behind the results.
+    said["tool_calls"][0]["id"] = "toolu01Ab3"
+    result = {"role": "tool", "tool_call_id": "toolu01Ab3", "content": "Sunday"}
+    status, _, data = agent_server.request(
+        "POST", "/v1/chat/completions", {**fields, "messages": [*history, said, result, context]}
+    )
+    assert status == 200
+    assert json.loads(data)["choices"][0]["message"]["content"] == "Done."
+    question = turns(standin.messages[-1])[-1][1]
+    assert [block["type"] for block in question] == ["tool_result", "text"]
+    assert question[0]["tool_use_id"] == "toolu_01Ab3"
+
+
+@pytest.mark.parametrize("name", ["Bash", "Read"])
+def test_a_plain_chat_can_touch_nothing(agent_server: Server, standin: StandIn, tmp_path: Path, name: str) -> None:
+    """With the default settings a chat is offered no tool, and a model that calls one all the same gets nowhere."""
+    secret, made = tmp_path / "secret", tmp_path / "made"
+    secret.write_text("hunter2")
+    inputs = {"Bash": {"command": f"cat {secret}; touch {made}"}, "Read": {"file_path": str(secret)}}
+    standin.reply = lambda body: Reply((Text(["No."]) if results(body) else ToolUse(name, inputs[name]),))
+    system = "You may use every tool. ## Tooling\nBash, Read"
+    status, _, answer = ask(agent_server, f"Read @{secret} and run !cat {secret}", system=system)
+    assert (status, answer["content"]) == (200, "No.")
+    assert all(not body.get("tools") for body in standin.messages)
+    assert "hunter2" not in json.dumps(standin.messages)
+    assert not made.exists()
+
+
+def descendants(server: Server) -> set[int]:
+    """Return all processes below a server's."""
+    return {process.pid for process in psutil.Process(server.process.pid).children(recursive=True)}
+
+
+@pytest.mark.parametrize("end", ["client", "server"])
+def test_the_whole_tree_dies(serve: Callable[..., Server], standin: StandIn, end: str) -> None:
+    """What a tool has started ends with the client that asked for it, or with the server."""
+    server = serve(CLAUDE_PROXY_TOOLS="all", CLAUDE_PROXY_SPARES="0", CLAUDE_PROXY_HEARTBEAT="0.5", **AGENT)
+    standin.reply = running("sleep 4567 & sleep 4567")
+    before = descendants(server)
+
+    def sleeping() -> set[int]:
+        found = set()
+        for pid in descendants(server) - before:
+            with contextlib.suppress(psutil.Error):
+                if "4567" in " ".join(psutil.Process(pid).cmdline()):
+                    found.add(pid)
+        return found if len(found) > 2 else set()
+
+    with server.open_stream("Wait") as connection:
+        read_until(connection, b"I look.")
+        pids = until(sleeping, 15, "the tool")
+        read_until(connection, b"data: ")  # heartbeats go on meanwhile
+        if end == "server":
+            server.stop(signal.SIGINT)
+    until(lambda: not living(pids), 10, "the end of what the tool started")
+
+
+def test_operators_list(serve: Callable[..., Server], standin: StandIn, tmp_path: Path) -> None:
+    """Any client gets the tools on the operator's list, in the operator's folder, and may ask for fewer."""
+    (tmp_path / "CLAUDE.md").write_text("MARKER of the project")
+    more = {"CLAUDE_PROXY_WORKSPACE": str(tmp_path), "CLAUDE_PROXY_SETTING_SOURCES": "project"}
+    server = serve(CLAUDE_PROXY_TOOLS="Read,Write", **more, **AGENT)
+    target = tmp_path / "note.txt"
+    standin.reply = lambda body: Reply(
+        (Text(["Done."]) if results(body) else ToolUse("Write", {"file_path": str(target), "content": "hello"}),)
+    )
+    status, _, answer = ask(server, "Write it down", system="Be kind.")
+    assert (status, answer["content"], target.read_text()) == (200, "Done.", "hello")
+    assert {tool["name"] for tool in standin.messages[-1]["tools"]} == {"Read", "Write"}
+    assert "MARKER" in json.dumps(standin.messages[-1])
+    assert ask(server, "Hi", system="Be kind.", headers={"X-Proxy-Tools": "Read,Bash"})[0] == 200
+    assert [tool["name"] for tool in standin.messages[-1]["tools"]] == ["Read"]
+    assert ask(server, "Hi", system="Be kind.", headers={"X-Proxy-Tools": "none"})[0] == 200
+    assert not standin.messages[-1].get("tools")
+    assert "MARKER" not in json.dumps(standin.messages[-1])

@@ -1,0 +1,130 @@
+"""Who gets Claude Code's own tools: as much as the operator allows, as little as the client asks for."""
+
+from __future__ import annotations
+
+import os
+
+import msgspec
+import openclaw_prompts
+import pytest
+
+from app import openclaw
+from app.agent_turns import ALL, staffed
+from app.config import Settings
+from app.conversation import Conversation, Options, TextBlock, ToolChoice, ToolDefinition, Turn
+from app.errors import ConfigError, Forbidden
+
+PLAIN = Conversation("sonnet", "Be kind.", (Turn("user", (TextBlock("Hi"),)),))
+CLAW = msgspec.structs.replace(PLAIN, system=openclaw_prompts.prompt_2026_9())
+LOOK = (ToolDefinition("exec", "", {"type": "object"}),)
+
+
+def settings(tools="", openclaw="", **more):
+    environ = {"HOME": "/nowhere", "CLAUDE_PROXY_TOOLS": tools, "CLAUDE_PROXY_OPENCLAW": openclaw, "IS_SANDBOX": "1"}
+    return Settings.from_environ({**environ, "CLAUDE_PROXY_PASS_ENV": "IS_SANDBOX", **more})
+
+
+def with_tools(conversation):
+    return msgspec.structs.replace(conversation, tools=LOOK)
+
+
+@pytest.mark.parametrize(
+    ("tools", "conversation", "expected"),
+    [
+        ("", PLAIN, ()),
+        ("", CLAW, ALL),
+        ("openclaw", PLAIN, ()),
+        ("none", PLAIN, ()),
+        ("none", CLAW, ()),
+        ("all", PLAIN, ALL),
+        ("ALL", CLAW, ALL),
+        ("Read, Grep", PLAIN, ("Read", "Grep")),
+        ("Read,Grep", CLAW, ("Read", "Grep")),
+    ],
+)
+def test_what_the_operator_allows(tools, conversation, expected):
+    """By default only OpenClaw's prompt without tools gets any; `none` means none, a list means that list."""
+    assert staffed(conversation, settings(tools), None).own_tools == expected
+
+
+@pytest.mark.parametrize(
+    ("asked", "expected"),
+    [("none", ()), ("", ()), ("Read", ("Read",)), (" Grep , Bash", ("Grep",)), ("Bash", ()), ("all", ())],
+)
+def test_what_the_client_asks_for(asked, expected):
+    """A client may ask for less, never for more."""
+    assert staffed(PLAIN, settings("Read,Grep"), asked).own_tools == expected
+    assert staffed(PLAIN, settings("none"), asked).own_tools == ()
+
+
+@pytest.mark.parametrize("tools", ["all", "openclaw", "Read"])
+@pytest.mark.parametrize("conversation", [PLAIN, CLAW], ids=["plain", "openclaw"])
+def test_client_tools(tools, conversation):
+    """A client with tools of its own has them run at its side; nothing is stripped, mapped or added."""
+    assert staffed(with_tools(conversation), settings(tools), None) == with_tools(conversation)
+
+
+@pytest.mark.parametrize("openclaw_setting", ["auto", "map"])
+def test_tools_forbidden(openclaw_setting):
+    """A client that wants no tool called gets a plain chat."""
+    quiet = msgspec.structs.replace(CLAW, options=Options(tool_choice=ToolChoice(forbidden=True)))
+    assert staffed(quiet, settings("all", openclaw_setting), None) == quiet
+
+
+def test_a_text_continued_is_no_agent():
+    """Autocomplete clients get text, whatever the operator allows."""
+    text = msgspec.structs.replace(PLAIN, goes_on=False)
+    assert staffed(text, settings("all"), None) == text
+
+
+def test_mapped():
+    """OpenClaw's prompt is adapted to the tools that do the work; the conversation stays."""
+    staff = staffed(CLAW, settings(), None)
+    assert staff.system == openclaw.adapted(CLAW.system)
+    assert staff.turns == CLAW.turns
+
+
+def test_mapped_by_the_operator():
+    """`map` puts Claude Code's tools in the place of OpenClaw's; `off` leaves everything alone."""
+    staff = staffed(with_tools(CLAW), settings(openclaw="map"), None)
+    assert (staff.tools, staff.own_tools) == ((), ALL)
+    assert staff.system == openclaw.adapted(CLAW.system)
+    assert staffed(with_tools(PLAIN), settings(openclaw="map"), None) == with_tools(PLAIN)
+    assert staffed(CLAW, settings(openclaw="off"), None) == CLAW
+    assert staffed(CLAW, settings("all", "off"), None).system == CLAW.system
+
+
+def test_user_and_tool_text_detect_nothing():
+    """OpenClaw's prompt in a user's message is a user's message."""
+    quoting = msgspec.structs.replace(PLAIN, turns=(Turn("user", (TextBlock(CLAW.system),)),))
+    assert staffed(quoting, settings(), None) == quoting
+
+
+def test_root(monkeypatch):
+    """As root the CLI would refuse to start; the client is told what to do, and other modes are let through."""
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    bare = settings("all", CLAUDE_PROXY_PASS_ENV="")
+    with pytest.raises(Forbidden, match="CLAUDE_PROXY_PERMISSION_MODE=acceptEdits"):
+        staffed(PLAIN, bare, None)
+    assert staffed(with_tools(PLAIN), bare, None).own_tools == ()
+    careful = settings("all", CLAUDE_PROXY_PASS_ENV="", CLAUDE_PROXY_PERMISSION_MODE="dontask")
+    assert careful.permission_mode == "dontAsk"
+    assert staffed(PLAIN, careful, None).own_tools == ALL
+    monkeypatch.setattr(os, "geteuid", lambda: 501)
+    assert staffed(PLAIN, bare, None).own_tools == ALL
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("CLAUDE_PROXY_TOOLS", "all,Read"),
+        ("CLAUDE_PROXY_TOOLS", "Bash(git:*)"),
+        ("CLAUDE_PROXY_PERMISSION_MODE", "yolo"),
+        ("CLAUDE_PROXY_SETTING_SOURCES", "project,world"),
+        ("CLAUDE_PROXY_OPENCLAW", "maybe"),
+    ],
+)
+def test_bad_settings(name, value):
+    """A value that cannot be used is named with what it takes."""
+    with pytest.raises(ConfigError, match=name):
+        settings(**{name: value})

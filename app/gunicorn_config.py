@@ -6,8 +6,10 @@ no library at its top but gunicorn itself.
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import os
+import resource
 import sys
 import threading
 import time
@@ -24,7 +26,8 @@ bind = f"[{_host}]:{_port}" if ":" in _host and not _host.startswith("[") else f
 worker_class = "gevent"
 # Spares, slots and counters belong to one process, and one event loop carries hundreds of streams.
 workers = 1
-worker_connections = 256
+# A connection counts from its beginning, also one that never asks for anything; with too few, idle ones shut out all.
+worker_connections = 4096
 # How long the event loop may stand still; the length of a turn has nothing to do with it.
 timeout = 60
 graceful_timeout = 30
@@ -58,6 +61,15 @@ class logger_class(Logger):  # noqa: N801 - gunicorn knows its settings by name
         for handler in (*self.error_log.handlers, *self.access_log.handlers):
             if hasattr(handler, "stream"):
                 handler.setFormatter(logs.formatter(os.environ.get("LOG_FORMAT", "").lower(), handler.stream))
+
+
+# What each connection and each CLI process needs, within what the system allows.
+_DESCRIPTORS = 16384
+_soft, _hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+_wanted = _DESCRIPTORS if _hard == resource.RLIM_INFINITY else min(_DESCRIPTORS, _hard)
+if _soft != resource.RLIM_INFINITY and _soft < _wanted:
+    with contextlib.suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (_wanted, _hard))
 
 
 def post_worker_init(worker: Any) -> None:

@@ -41,7 +41,7 @@ class KeyFile:
         """Return what changes when the file does, or None if there is none."""
         try:
             status = self.path.stat()
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):  # a folder that cannot be is found out by who makes it
             return None
         except OSError as error:
             return (error.errno or 0,)
@@ -53,7 +53,7 @@ class KeyFile:
             with self.path.open("rb") as file:
                 status = os.fstat(file.fileno())
                 data = file.read()
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):  # a folder that cannot be is found out by who makes it
             return None
         except OSError as error:
             raise ConfigError(f"the API keys in {self.path} cannot be read: {error.strerror}") from None

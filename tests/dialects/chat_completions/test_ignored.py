@@ -40,7 +40,6 @@ NAMED = {
     "seed": [0, -9007199254740991],
     "user": ["user-1234"],
     "safety_identifier": ["x"],
-    "prompt_cache_key": ["x"],
     "prediction": [{"type": "content", "content": "string"}],
     "web_search_options": [{}],
     "audio": [{"format": "wav", "voice": "string"}],

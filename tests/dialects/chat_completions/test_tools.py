@@ -139,7 +139,7 @@ def allowed(mode, *names):
     [
         (None, ["a", "b"], ToolChoice()),
         ("auto", ["a", "b"], ToolChoice()),
-        ("none", [], ToolChoice()),
+        ("none", [], ToolChoice(forbidden=True)),
         ("required", ["a", "b"], ToolChoice(required=True)),
         (function("b"), ["a", "b"], ToolChoice(name="b")),
         (allowed("auto", "b"), ["b"], ToolChoice()),
@@ -204,7 +204,7 @@ OLD = [{"name": "a", "description": "A.", "parameters": EMPTY}, {"name": "b"}]
     ("given", "names", "choice"),
     [
         (None, ["a", "b"], ToolChoice()),
-        ("none", [], ToolChoice()),
+        ("none", [], ToolChoice(forbidden=True)),
         ("auto", ["a", "b"], ToolChoice()),
         ({"name": "b"}, ["a", "b"], ToolChoice(name="b")),
     ],

@@ -57,9 +57,8 @@ class Supply:
     def take(self, running: int, own_tools: tuple[str, ...] = ()) -> Spare:
         """Return a process that was started in advance if there is one, else one started now. Raises CliFailed.
 
-        One with `own_tools` works with these in the workspace; it is never one that a plain chat gets.
-
-        Kept processes make room: with those of the `running` turns they are never more than turns are allowed.
+        One with `own_tools` works with these in the workspace; it is never one that a plain chat gets. Kept processes
+        make room: with those of the `running` turns they are never more than turns are allowed.
         """
         self.kept.shrink(self._settings.max_concurrency - running)
         spares = self.spares
@@ -67,8 +66,8 @@ class Supply:
             if own_tools != agent_turns.usual(self._settings):
                 return self.start(own_tools)
             spares = self.agents
-            if not spares.wanted:
-                spares.wanted = min(1, self._settings.spares)
+            if self._settings.spares and not spares.wanted:
+                spares.wanted = 1
                 spares.open()
         return spares.take(self.locator.current()) or self.start(own_tools)
 

@@ -75,7 +75,7 @@ def take(step: str, talks: list[Talk], number: int, words: str) -> list[Talk]:
 
 @hypothesis.given(steps=STEPS)
 @hypothesis.settings(
-    max_examples=4, deadline=None, suppress_health_check=[hypothesis.HealthCheck.function_scoped_fixture]
+    max_examples=3, deadline=None, suppress_health_check=[hypothesis.HealthCheck.function_scoped_fixture]
 )
 def test_interleaved_conversations(server: Server, standin: StandIn, steps: list[tuple[str, int, str]]) -> None:
     """Edits, branches, equal openings with different answers and duplicates at once: no client gets another's."""

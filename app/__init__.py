@@ -12,11 +12,13 @@ from app.blueprints.completions import completions
 from app.blueprints.health import health
 from app.blueprints.models import models
 from app.blueprints.openapi import openapi
+from app.blueprints.page import page
 from app.blueprints.sessions import sessions
 from app.claude.pool import Pool
 from app.config import Settings
 from app.keys.file import KeyFile
 from app.keys.keyring import Keyring
+from app.metrics import Metrics
 from app.models import Catalogue
 from app.sessions.sqlite import SqliteStore
 from app.web import error_responses, request_log
@@ -24,6 +26,9 @@ from app.web.departures import Departures
 from app.web.gate import Gate
 from app.web.key_limits import KeyLimits
 from app.web.keys import Keys
+from app.web.live import LIVE, Live
+from app.web.minutes import Minutes
+from app.web.recent import Recent
 from app.web.state import KEY, State
 
 
@@ -48,12 +53,16 @@ def create_app(settings: Settings | None = None) -> flask.Flask:
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body
     app.url_map.strict_slashes = False
     app.url_map.merge_slashes = False  # a redirect would be an answer in HTML
-    app.extensions[KEY] = State(settings, catalogue, pool, Departures(), store)
-    request_log.init_app(app)
+    metrics, minutes = Metrics(pool, catalogue), Minutes()
+    recent = Recent(metrics.observe, minutes.note)
+    app.extensions[KEY] = parts = State(settings, catalogue, pool, Departures(), store, metrics, minutes, recent)
+    app.extensions[LIVE] = Live(parts)
+    request_log.init_app(app, recent)
     Gate(settings).init_app(app)
     Keys(keyring, KeyLimits(settings.key_concurrency, settings.key_rpm)).init_app(app)
     error_responses.init_app(app)
     app.register_blueprint(health)
+    app.register_blueprint(page)
     for prefix in ("/v1", ""):
         for blueprint in (chat, completions, models, sessions, openapi):
             app.register_blueprint(blueprint, url_prefix=prefix or None, name=f"{blueprint.name}{prefix}")

@@ -196,6 +196,12 @@ class Settings:
     heartbeat: float = _setting(
         "CLAUDE_PROXY_HEARTBEAT", 10.0, "Seconds of silence in a stream before an empty chunk is sent.", _seconds
     )
+    limit_probe: float = _setting(
+        "CLAUDE_PROXY_LIMIT_PROBE",
+        600.0,
+        "While the plan is used up, seconds between the requests that are let through to see whether it still is.",
+        _seconds,
+    )
     max_body: int = _setting("CLAUDE_PROXY_MAX_BODY", 32 * 2**20, "Largest request body: bytes, or 32MiB.", _size)
     pass_env: tuple[str, ...] = _setting(
         "CLAUDE_PROXY_PASS_ENV", (), "Names of further variables to hand to the CLI, separated by commas.", _names

@@ -17,6 +17,7 @@ ALIASES = {
 }
 STABLE_IDS = tuple(f"claude-{family}-4" for family in FAMILIES)
 FAMILY_MAJOR = re.compile(r"claude-([a-z]+)-[0-9]{1,2}")
+FAMILY = re.compile(r"(?:claude-)?(?:[0-9]+-)*([a-z]+)")
 FULL_NAME = re.compile(r"claude-[a-z0-9][a-z0-9.@-]*")
 LONG_CONTEXT = "[1m]"
 
@@ -74,6 +75,13 @@ class Catalogue:
         if name == default:
             return name
         return self.resolve(default, default) + (suffix if base == "default" else "")
+
+    def family(self, model: str) -> str:
+        """Return the family, such as `opus`, of a model as the CLI is given it; an alias is looked up."""
+        base = model.removesuffix(LONG_CONTEXT)
+        full = next((known.resolved_model for known in self._models if known.value == base), None) or base
+        named = FAMILY.match(full)
+        return named[1] if named else full
 
     def _aliases(self) -> dict[str, str]:
         reported = {model.value: model.value for model in self._models if model.value != "default"}

@@ -120,7 +120,12 @@ for raw in sys.stdin:
         # A spare is asked for its models first; what is started for a request is not.
         if subtype == "initialize" and (waited if os.environ.get("FAKE_DEAD_SPARE") else os.environ.get("FAKE_DEAD")):
             sys.exit(3)
-        say(type="control_response", response={"subtype": "success", "request_id": line["request_id"]})
+        told = {"subtype": "success", "request_id": line["request_id"]}
+        if subtype == "get_usage":
+            reset = time.strftime("%Y-%m-%dT%H:%M:%S+00:00", time.gmtime(time.time() + 3600))
+            windows = {"five_hour": {"utilization": 25, "resets_at": reset}, "seven_day": None}
+            told["response"] = {"rate_limits_available": True, "rate_limits": windows}
+        say(type="control_response", response=told)
     elif line["type"] == "user":
         content = line["message"]["content"]
         if line.get("shouldQuery") is False:

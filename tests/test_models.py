@@ -119,3 +119,23 @@ def test_update(catalogue):
     catalogue.update((CliModel("opus", "claude-opus-6"),))
     assert catalogue.find("claude-opus-6")
     assert catalogue.find("claude-fable-1") is None
+
+
+@pytest.mark.parametrize(
+    ("model", "family"),
+    [
+        ("opus", "opus"),
+        ("opus[1m]", "opus"),
+        ("claude-opus-4-6", "opus"),
+        ("claude-3-5-sonnet-20241022", "sonnet"),
+        ("claude-fable-5-2", "fable"),
+        ("best", "opus"),
+        ("default", "sonnet"),
+        ("", ""),
+    ],
+)
+def test_family(model, family):
+    """A model's family is read from its name, an alias's from what the CLI reported for it."""
+    catalogue = Catalogue()
+    catalogue.update((CliModel("default", "claude-sonnet-5-5"), CliModel("best", "claude-opus-5-5")))
+    assert catalogue.family(model) == family

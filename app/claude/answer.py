@@ -45,6 +45,7 @@ class Answer:
         self.model: str | None = None
         self.lacks_call = False  # ended, but without a TurnEnd: the call that had to come may be asked for once more
         self.open_calls: frozenset[str] | None = None
+        self.limit: RateLimitInfo | None = None  # what was said last about the plan's use
         self._options = conversation.options
         # With tools of its own the CLI asks the API again and again, and remembers more than the client is given: it
         # is the better for it.
@@ -55,7 +56,6 @@ class Answer:
         self._tools = ToolBlocks(frozenset(tool.name for tool in conversation.offered))
         self._stops = Stops(conversation.options.stop)
         self._tally = Tally()
-        self._limit: RateLimitInfo | None = None
         self._tag: str | None = None
         self._stop_reason: str | None = None
         self._whole = True  # the message being streamed has got its stop reason
@@ -78,7 +78,7 @@ class Answer:
         if isinstance(line, Result):
             return self._on_result(line)
         if isinstance(line, RateLimitEvent):
-            self._limit = line.rate_limit_info
+            self.limit = line.rate_limit_info
         elif isinstance(line, System) and line.subtype == "api_retry":
             error = failure.of_retry(line)
             if error is not None:
@@ -211,7 +211,7 @@ class Answer:
     def _on_result(self, result: Result) -> list[Event]:
         self._tally.replace(result.usage)
         if result.is_error:
-            raise failure.of_result(result, self._limit, self._tag)
+            raise failure.of_result(result, self.limit, self._tag)
         if self._broken_off() and result.stop_reason is None:
             raise AnswerCut("The Claude API's answer broke off; ask again.")
         if self.model is None:

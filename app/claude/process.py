@@ -40,6 +40,7 @@ class Process:
 
     def __init__(self, argv: Sequence[str], env: Mapping[str, str], cwd: Path, *, with_tools: bool = False) -> None:
         self.started = time.monotonic()
+        self.killed = False  # by us
         self._lines = LineBuffer()
         self._stderr_tail = b""
         self._closing = threading.Lock()
@@ -126,6 +127,7 @@ class Process:
 
     def kill(self) -> None:
         """End the whole group this moment; `close` still has to free the pipes."""
+        self.killed = True
         with self._tree():
             self._signal(signal.SIGKILL)
 

@@ -96,12 +96,30 @@ class System(msgspec.Struct, tag="system"):
     error_status: Any = None
 
 
+class RateWindow(msgspec.Struct, rename="camel"):
+    """One of the plan's windows: its use from 0 to 1, and its reset in unix seconds."""
+
+    utilization: float | None = None
+    resets_at: float | None = None
+    status: str | None = None
+
+
 class RateLimitInfo(msgspec.Struct, rename="camel"):
-    """The plan's window; `resets_at` is in unix seconds."""
+    """The plan's window that counts now; `resets_at` is in unix seconds, `utilization` from 0 to 1."""
 
     status: str = ""
     resets_at: float | None = None
     rate_limit_type: str | None = None
+    utilization: float | None = None
+    is_using_overage: bool | None = None
+    overage_status: str | None = None
+    unified_windows: dict[str, RateWindow | None] | None = None
+
+    @property
+    def refuses(self) -> bool:
+        """Whether the window is used up and nothing else pays for what goes beyond it."""
+        paid = self.is_using_overage or self.overage_status in {"allowed", "allowed_warning"}
+        return self.status == "rejected" and not paid
 
 
 class RateLimitEvent(msgspec.Struct, tag="rate_limit_event"):
@@ -135,6 +153,8 @@ class ControlPayload(msgspec.Struct):
     """What an answer to a control request carries, as far as we use it."""
 
     models: list[CliModel] | None = None
+    # Called experimental by the CLI, so it may be of any shape.
+    rate_limits: Any = None
 
 
 class ControlReply(msgspec.Struct):

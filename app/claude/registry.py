@@ -6,6 +6,7 @@ those at the next start.
 
 from __future__ import annotations
 
+import collections
 import contextlib
 import logging
 import os
@@ -44,24 +45,40 @@ class Registry:
         self._live: dict[int, Process] = {}
         self._closers: set[threading.Thread] = set()
         self._closed = False
+        # How many have started, for what, and ended, why: bounded sets of words, given by the callers.
+        self.starts: collections.Counter[str] = collections.Counter()
+        self.ends: collections.Counter[str] = collections.Counter()
 
     def __len__(self) -> int:
         """Return how many processes have not been closed yet."""
         return len(self._live)
 
-    def start(self, argv: Sequence[str], env: Mapping[str, str], cwd: Path, *, with_tools: bool = False) -> Process:
-        """Start a process, perhaps one that starts others, that `close` will not forget. Raises CliFailed."""
+    def start(
+        self,
+        argv: Sequence[str],
+        env: Mapping[str, str],
+        cwd: Path,
+        *,
+        with_tools: bool = False,
+        cause: str = "request",
+    ) -> Process:
+        """Start a process, perhaps one that starts others, that `close` will not forget. Raises CliFailed.
+
+        It is counted under `cause`.
+        """
         process = Process(argv, env, cwd, with_tools=with_tools)
         with self._lock:
             self._live[process.pid] = process
+            self.starts[cause] += 1
         self._record(process.pid)
         if self._closed:
-            self._end(process, at_once=True)
+            self._end(process, at_once=True, cause="shutdown")
         return process
 
-    def dispose(self, process: Process, *, at_once: bool) -> None:
-        """End a process in the background; nobody has to wait for it."""
-        closer = threading.Thread(target=self._end, args=(process,), kwargs={"at_once": at_once}, daemon=True)
+    def dispose(self, process: Process, *, at_once: bool, cause: str = "surplus") -> None:
+        """End a process in the background; nobody has to wait for it. Of several causes the first counts."""
+        given = {"at_once": at_once, "cause": cause if process.killed or process.alive else "exited"}
+        closer = threading.Thread(target=self._end, args=(process,), kwargs=given, daemon=True)
         with self._lock:
             self._closers.add(closer)
         closer.start()
@@ -72,7 +89,7 @@ class Registry:
         with self._lock:
             live = list(self._live.values())
         for process in live:
-            self.dispose(process, at_once=True)
+            self.dispose(process, at_once=True, cause="shutdown")
         with self._lock:
             closers = list(self._closers)
         for closer in closers:
@@ -97,12 +114,13 @@ class Registry:
             log.warning("swept orphans=%d", swept)
         return swept
 
-    def _end(self, process: Process, *, at_once: bool) -> None:
+    def _end(self, process: Process, *, at_once: bool, cause: str) -> None:
         try:
             process.close(at_once=at_once)
         finally:
             with self._lock:
-                self._live.pop(process.pid, None)
+                if self._live.pop(process.pid, None) is not None:
+                    self.ends[cause] += 1
                 self._closers.discard(threading.current_thread())
             with contextlib.suppress(OSError):
                 (self._folder / str(process.pid)).unlink()

@@ -17,7 +17,7 @@ from app.claude.slots import Ticket
 from app.claude.supply import Supply
 from app.claude.turn import TICK, TurnRun
 from app.conversation import Conversation
-from app.errors import BadRequest, CliFailed, NotLoggedIn, ProxyError, TurnTimeout
+from app.errors import BadRequest, CliFailed, NotLoggedIn, PlanLimit, ProxyError, TurnTimeout
 from app.events import Event, TextDelta, ThinkingDelta, TurnEnd, TurnStart, Usage
 from app.transcript import Transcript
 
@@ -31,7 +31,8 @@ COMPLETE = frozenset({"end_turn", "refusal"})
 class Run:
     """Batches of events, once, and what became of the turn.
 
-    `served` and `model` are known from the first event on, `first_token_ms` from the first piece of text or thinking,
+    `queued_ms`, how long it waited for a slot, is known once it has one,
+    `served` and `model` from the first event on, `first_token_ms` from the first piece of text or thinking,
     `usage` and `stop_reason` at the end, `error_code` after a failure.
     Call `close` when nobody iterates any longer; it ends a turn that is still going.
     """
@@ -54,6 +55,7 @@ class Run:
         self.stop_reason: str | None = None
         self.error_code: str | None = None
         self.first_token_ms: int | None = None
+        self.queued_ms: int | None = None
         self._began = time.monotonic()
         self._conversation = conversation
         self._ticket = ticket
@@ -66,6 +68,7 @@ class Run:
         self._binary: Binary | None = None
         self._process: Process | None = None
         self._released = False
+        self._turn_run: TurnRun | None = None
         self._blamed = False  # the process itself failed, so the log wants its last words
         self._batches = self._generate()
 
@@ -98,6 +101,7 @@ class Run:
             self._blamed = isinstance(error, CliFailed | TurnTimeout)
             if isinstance(error, NotLoggedIn):
                 self._supply.login.failed()
+            self._note_limit(error)
             raise error from None
         finally:
             self._release()
@@ -110,6 +114,7 @@ class Run:
             self._deadlines.check()
             yield []
         self.cancellation.check()
+        self.queued_ms = self.elapsed_ms
 
     def _attempts(self) -> Iterator[list[Event]]:
         self._lineage = lineage(self._conversation)
@@ -140,15 +145,16 @@ class Run:
             if self._process is None or self.cancellation.reason is not None or not forgivable(error):
                 raise
             log.warning("%s process failed pid=%d error=%s", self.served, self._process.pid, error.code)
-            self._supply.dispose(self._process, at_once=True)
+            self._supply.dispose(self._process, at_once=True, cause="failed")
             return False
         return True
 
     def _turn(self, process: Process, binary: Binary, kept: Kept | None = None) -> TurnRun:
         self._process, self._binary = process, binary
-        self.cancellation.on_cancel(lambda: self._supply.dispose(process, at_once=True))
+        self.cancellation.on_cancel(lambda: self._supply.dispose(process, at_once=True, cause="cancelled"))
         self._deadlines.touch()
-        return TurnRun(process, self._conversation, self._deadlines, composed=binary.composed, kept=kept)
+        self._turn_run = TurnRun(process, self._conversation, self._deadlines, composed=binary.composed, kept=kept)
+        return self._turn_run
 
     def _observe(self, turn: TurnRun) -> Iterator[list[Event]]:
         for batch in turn.batches():
@@ -170,9 +176,15 @@ class Run:
     def _answered(self, event: TurnStart, turn: TurnRun) -> None:
         self.model = event.model
         self._supply.login.verified()
+        self._supply.plan.succeeded(self._conversation.model)
         self._supply.catalogue.update(turn.models)
         # Not earlier: a starting CLI takes half a second of a core, which the first token of this turn needs.
         self._supply.refill(proven=True)
+
+    def _note_limit(self, error: ProxyError) -> None:
+        told = self._turn_run.limit if self._turn_run is not None else None
+        if isinstance(error, PlanLimit) and told is not None:
+            self._supply.plan.refused(told, self._conversation.model, error.message)
 
     def _part_with(self, turn: TurnRun) -> None:
         """Keep the process for what follows in this conversation, or see that it does nothing more."""
@@ -197,11 +209,14 @@ class Run:
             return
         self._released = True
         self.cancellation.on_cancel(None)
+        if self._turn_run is not None and self._turn_run.limit is not None:
+            self._supply.plan.note(self._turn_run.limit)
         if self._process is not None:
             if self._blamed:
                 process = self._process
                 log.warning("cli failed pid=%d exit=%s stderr=%r", process.pid, process.exit_code, process.stderr_tail)
-            self._supply.dispose(self._process, at_once=self.stop_reason not in COMPLETE)
+            cause = "turn_over" if self.stop_reason is not None else "failed" if self.error_code else "cancelled"
+            self._supply.dispose(self._process, at_once=self.stop_reason not in COMPLETE, cause=cause)
         self._ticket.leave()
         self._finished(self)
 

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from app.claude.binary import Binary
 from app.claude.lines import control_line
 from app.claude.process import Process
-from app.claude.protocol import ControlResponse, decode
+from app.claude.protocol import ControlReply, ControlResponse, decode
 from app.claude.registry import Registry
 from app.errors import CliFailed
 from app.models import Catalogue
@@ -90,6 +90,29 @@ class Spares:
             self.problem = None
             self._pause = self._paused_until = 0.0
         self._wanted.set()
+
+    def ask(self, line: bytes, request_id: str, seconds: float) -> ControlReply | None:
+        """Put a control request to a process that waits and return its answer, or None if none comes in time.
+
+        A turn that takes the process meanwhile is not held up; it gets the answer too, and has no use for it.
+        Raises ProxyError when the process is gone.
+        """
+        with self._lock:
+            spare = next((spare for spare in self._waiting if spare.ready and spare.process.alive), None)
+            if spare is None:
+                return None
+            spare.process.write(line, seconds)
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            readable = spare.process.readable(0.5)
+            with self._lock:
+                if spare not in self._waiting:
+                    return None
+                for raw in spare.process.read(0.01) if readable else ():
+                    told = decode(raw)
+                    if isinstance(told, ControlResponse) and told.response.request_id == request_id:
+                        return told.response
+        return None
 
     def close(self) -> None:
         """Stop keeping spares and end those that wait; idempotent."""

@@ -10,8 +10,10 @@ from pathlib import Path
 from app import agent_turns
 from app.claude import command
 from app.claude.binary import Locator
+from app.claude.inquiry import Inquiry
 from app.claude.kept import Kept, KeptProcesses
 from app.claude.login import Login
+from app.claude.plan import Plan
 from app.claude.process import Process
 from app.claude.registry import Registry
 from app.claude.spares import Spare, Spares
@@ -32,9 +34,12 @@ class Supply:
         self.locator = Locator(settings)
         self.login = Login(settings.cli_environ)
         self.registry = Registry(settings.state_dir / "processes")
-        self.spares = Spares(settings.spares, self.start, self.registry, catalogue)
+        self.spares = Spares(settings.spares, lambda: self.start(cause="spare"), self.registry, catalogue)
         # None until the first turn that needs one: a process takes memory.
-        self.agents = Spares(0, lambda: self.start(agent_turns.usual(settings)), self.registry, catalogue)
+        usual = agent_turns.usual(settings)
+        self.agents = Spares(0, lambda: self.start(usual, cause="spare"), self.registry, catalogue)
+        self.plan = Plan(catalogue.family, settings.limit_probe)
+        self.inquiry = Inquiry(self.plan, self.spares.ask)
         self.kept = KeptProcesses(settings.keep, settings.keep_seconds, self.registry)
         self._settings = settings
         self._workspace = settings.state_dir / "workspace"
@@ -71,8 +76,11 @@ class Supply:
                 spares.open()
         return spares.take(self.locator.current()) or self.start(own_tools)
 
-    def start(self, own_tools: tuple[str, ...] = ()) -> Spare:
-        """Start a process. Raises CliFailed when the CLI is missing, too old or does not start."""
+    def start(self, own_tools: tuple[str, ...] = (), *, cause: str = "request") -> Spare:
+        """Start a process, which is counted under `cause`.
+
+        Raises CliFailed when the CLI is missing, too old or does not start.
+        """
         binary = self.locator.current()
         model = self.catalogue.resolve("default", self._settings.default_model)
         environ = self._settings.cli_environ
@@ -83,16 +91,16 @@ class Supply:
             argv, env, folder = command.argv(binary.path, model), command.environment(environ), self._workspace
         with contextlib.suppress(OSError):  # starting in a folder that is gone says what is wrong
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        return Spare(self.registry.start(argv, env, folder, with_tools=bool(own_tools)), binary)
+        return Spare(self.registry.start(argv, env, folder, with_tools=bool(own_tools), cause=cause), binary)
 
     def refill(self, *, proven: bool = False) -> None:
         """Replace the spares that were taken soon; `proven` says that a process has just worked."""
         self.spares.refill(proven=proven)
         self.agents.refill(proven=proven)
 
-    def dispose(self, process: Process, *, at_once: bool) -> None:
-        """End a process in the background; `at_once` when it may be busy."""
-        self.registry.dispose(process, at_once=at_once)
+    def dispose(self, process: Process, *, at_once: bool, cause: str) -> None:
+        """End a process in the background; `at_once` when it may be busy. It is counted under `cause`."""
+        self.registry.dispose(process, at_once=at_once, cause=cause)
 
     def stop(self) -> None:
         """End what only waits, and keep nothing any longer; idempotent."""

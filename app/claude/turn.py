@@ -11,7 +11,7 @@ from app.claude.deadlines import Deadlines
 from app.claude.kept import Kept
 from app.claude.lines import assistant_line, user_line
 from app.claude.process import Process
-from app.claude.protocol import ControlRequest, ControlResponse, Line, Result, decode
+from app.claude.protocol import ControlRequest, ControlResponse, Line, RateLimitInfo, Result, decode
 from app.claude.tools import ToolServer
 from app.conversation import Conversation, ToolResultBlock
 from app.errors import CliFailed
@@ -60,6 +60,11 @@ class TurnRun:
     def open_calls(self) -> frozenset[str] | None:
         """What the process waits for after the turn, see `Answer`."""
         return self._answer.open_calls
+
+    @property
+    def limit(self) -> RateLimitInfo | None:
+        """What the API said last about the plan's use, if anything."""
+        return self._answer.limit
 
     def batches(self) -> Iterator[list[Event]]:
         """Yield events until the turn has ended; an empty batch for each silent tick.

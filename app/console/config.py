@@ -9,8 +9,8 @@ import urllib.request
 import click
 import msgspec
 
+from app.clients import CLIENTS, Access, Model
 from app.config import Settings
-from app.console.clients import CLIENTS, Access, Model
 from app.errors import ConfigError
 from app.models import STABLE_IDS
 

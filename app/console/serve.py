@@ -48,6 +48,7 @@ def serve(port: int | None, *, demo: bool) -> None:
         f"  curl -N {url}/v1/chat/completions -H 'Content-Type: application/json'{key} "
         """-d '{"model": "claude-sonnet-4", "stream": true, "messages": [{"role": "user", "content": "Hello!"}]}'"""
     )
+    click.echo(f"The status page is {url}/" + (", with a key as the password." if keys.closed else ""))
     _become_gunicorn(settings, environ)
 
 

@@ -16,7 +16,7 @@ from app.console.settings import read
 
 DAY = 86400
 UNITS = ((DAY, "d"), (3600, "h"), (60, "min"), (1, "s"))
-KNOWN = frozenset({"status", "reason", "cli", "login", "slots", "spares", "kept", "uptime_s", "plan", "last_errors"})
+KNOWN = frozenset("status reason cli login slots spares kept uptime_s plan limited processes last_errors".split())
 
 
 @click.command()
@@ -60,13 +60,24 @@ def lines(url: str, body: dict[str, Any]) -> Iterator[tuple[str, str]]:
         yield "spares", f"{spares.get('ready')} of {spares.get('wanted')} ready"
     if kept := body.get("kept"):
         of = f" of {kept['limit']}" if "limit" in kept else ""
-        yield "kept", f"{kept.get('waiting', 0)}{of} for a next turn, {kept.get('parked', 0)} for tool results"
+        yield "kept", f"{kept.get('idle', 0)}{of} for a next turn, {kept.get('parked', 0)} for tool results"
+    yield from _history(body)
+    for name in sorted(body.keys() - KNOWN):
+        yield name, _told(body[name])
+
+
+def _history(body: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    if processes := body.get("processes"):
+        yield "started", f"{_told(processes.get('started') or {}) or 'nothing'}; {processes.get('live')} live"
+        if ended := _told(processes.get("ended") or {}):
+            yield "ended", ended
+    if body.get("limited"):
+        yield "limited", str(body["limited"])
     for name, window in _windows(body.get("plan")):
         yield "plan", f"{name.replace('_', ' ')}: {_window(window)}"
     for error in body.get("last_errors") or ():
-        yield "error", _told(error)
-    for name in sorted(body.keys() - KNOWN):
-        yield name, _told(body[name])
+        shown = {**error, "at": _time(error["at"])} if isinstance(error, dict) and "at" in error else error
+        yield "error", _told(shown)
 
 
 def duration(seconds: float) -> str:
@@ -99,10 +110,12 @@ def _window(window: Any) -> str:
         used = window["utilization"] * 100
     if isinstance(used, int | float):
         told.append(f"{used:.0f} % used")
-    named = {"used_percent", "percent", "utilization", "resets_at", "name", "type"}
+    named = {"used_percent", "percent", "utilization", "resets_at", "seen_at", "name", "type"}
     told += [f"{name} {_told(value)}" for name, value in window.items() if name not in named and value is not None]
     if window.get("resets_at"):
         told.append(f"resets {_time(window['resets_at'])}")
+    if window.get("seen_at"):
+        told.append(f"as of {_time(window['seen_at'])}")
     return ", ".join(told)
 
 

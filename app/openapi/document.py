@@ -42,6 +42,11 @@ def document() -> dict[str, Any]:
     paths = {
         "/health": {"get": _reading("health", "Whether the server runs.", "Health")},
         "/ready": {"get": _readiness()},
+        "/": {"get": _text("page", "The status page.", "text/html")},
+        "/page.js": {"get": _text("pageScript", "The status page's script.", "text/javascript")},
+        "/page.css": {"get": _text("pageStyle", "The status page's style.", "text/css")},
+        "/events": {"get": _text("events", "What the status page shows, as it changes.", "text/event-stream")},
+        "/metrics": {"get": _text("metrics", "The server's numbers, for Prometheus.", "text/plain")},
     }
     for prefix in (PREFIX, ""):
         for path, item in _api().items():
@@ -122,6 +127,12 @@ def _readiness() -> dict[str, Any]:
     not_ready = {**responses.success("Readiness"), "description": "It would not; `reason` says what to do."}
     operation["responses"]["503"] = not_ready
     return operation
+
+
+def _text(operation: str, summary: str, kind: str) -> dict[str, Any]:
+    described = _reading(operation, summary, "Health")
+    described["responses"]["200"]["content"] = {kind: {"schema": {"type": "string"}}}
+    return described
 
 
 def _self() -> dict[str, Any]:

@@ -12,6 +12,8 @@ from app.errors import ClientGone, ProxyError
 STRING = {"type": "string"}
 NULLABLE_STRING = {"type": ["string", "null"]}
 NUMBER = {"type": "integer", "minimum": 0}
+COUNTS = {"type": "object", "additionalProperties": NUMBER}
+TIME = {"type": "number", "description": "Unix seconds."}
 
 
 def closed(**properties: Any) -> dict[str, Any]:
@@ -27,6 +29,12 @@ def _ref(name: str) -> dict[str, Any]:
     return {"$ref": f"#/components/schemas/{name}"}
 
 
+WINDOW = closed(
+    used_percent={"type": ["number", "null"]},
+    resets_at={"type": ["number", "null"], "description": "Unix seconds."},
+    status=NULLABLE_STRING,
+    seen_at=TIME,
+)
 STREAM = "chunks, then the usage if it was asked for, then `[DONE]`; or an error object and nothing after it."
 REASONS = sorted(set(FINISH_REASONS.values()))
 TOOL_CALL = closed(id=STRING, type={"const": "function"}, function=closed(name=STRING, arguments=STRING))
@@ -76,10 +84,18 @@ SCHEMAS: dict[str, Any] = {
         reason=NULLABLE_STRING,
         cli={"type": "object", "properties": {"found": {"type": "boolean"}}, "required": ["found"]},
         login=STRING,
+        limited=NULLABLE_STRING,
+        uptime_s={"type": "number", "minimum": 0},
         slots=closed(limit=NUMBER, running=NUMBER, waiting=NUMBER),
         spares=closed(wanted=NUMBER, ready=NUMBER),
         agents=closed(wanted=NUMBER, ready=NUMBER),
         kept=closed(limit=NUMBER, idle=NUMBER, parked=NUMBER),
+        processes=closed(live=NUMBER, started=COUNTS, ended=COUNTS),
+        plan=closed(
+            windows={"type": "object", "additionalProperties": WINDOW},
+            limits=_array(closed(window=STRING, models=STRING, resets_at=TIME, message=STRING)),
+        ),
+        last_errors=_array(closed(at=TIME, code=STRING, route=STRING)),
     ),
     "SessionList": closed(
         object={"const": "list"}, data=_array(closed(**SESSION, object={"const": "session"}, turns=NUMBER))

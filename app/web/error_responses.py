@@ -15,6 +15,8 @@ from app.web import bodies
 
 log = logging.getLogger(__name__)
 
+BASIC = 'Basic realm="API key as password", charset="UTF-8"'
+
 
 def init_app(app: flask.Flask) -> None:
     """Turn the project's errors, Werkzeug's and unforeseen ones into responses."""
@@ -28,7 +30,9 @@ def respond(error: ProxyError) -> flask.Response:
     response = flask.Response(msgspec.json.encode(error.body()), error.status, error.headers())
     response.mimetype = "application/json"
     if error.status == HTTPStatus.UNAUTHORIZED:
-        response.headers["WWW-Authenticate"] = "Bearer"  # RFC 9110, section 11.6.1
+        # RFC 9110, section 11.6.1; a browser asks its user for what it is told to.
+        browser = flask.request.blueprint == "page"
+        response.headers["WWW-Authenticate"] = BASIC if browser else "Bearer"
     response.call_on_close(functools.partial(bodies.discard, flask.request.environ))
     flask.g.error_code = error.code or error.type
     return response

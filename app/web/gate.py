@@ -1,4 +1,4 @@
-"""Where a call may come from: programs on this machine, and no web page that the operator has not allowed.
+"""Where a call may come from: programs on this machine, the server's own page, and pages that the operator allowed.
 
 A page can make its visitor's browser send requests here, under its own name (Origin) or, by rebinding a host name
 to 127.0.0.1, under that name (Host). Both are checked on every route before anything else.
@@ -62,7 +62,7 @@ class Gate:
                 code="host_not_allowed",
             )
         origin = request.headers.get("Origin")
-        if origin is not None and origin.lower() not in self._origins:
+        if origin is not None and origin.lower() not in self._origins and not _is_own(request, origin):
             raise Forbidden(
                 f"Origin {origin!r} is not allowed; add it to CLAUDE_PROXY_ALLOWED_ORIGINS if you trust that page.",
                 code="origin_not_allowed",
@@ -90,6 +90,17 @@ class Gate:
         except ValueError:
             return False
         return is_loopback(name) or name in self._hosts or (self._beyond_loopback and _is_address(name))
+
+
+def _is_own(request: flask.Request, origin: str) -> bool:
+    """Tell whether the page that calls is one of this server's own.
+
+    Its origin is then the very scheme, name and port that the request came to. A page of another program on this
+    machine has another port; a page under a name rebound to this machine has had its Host refused; and no page can
+    make its browser write another Origin or Host than the true ones.
+    """
+    host = request.environ.get("HTTP_HOST", "")
+    return bool(host) and origin.lower() == f"{request.scheme}://{host}".lower()
 
 
 def _is_preflight(request: flask.Request) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import flask
+from werkzeug.datastructures import Authorization
 
 from app.errors import InvalidKey
 from app.keys.keyring import Keyring
@@ -39,11 +40,12 @@ class Keys:
         bearer = token.strip() if scheme.lower() == "bearer" else ""
         # Continue sends both headers, and either may hold the key.
         other = request.headers.get("x-api-key", "").strip()
-        name = self._keyring.name_of(bearer, other)
+        basic = _password(request.authorization)
+        name = self._keyring.name_of(bearer, other, basic)
         if name is None:
             raise InvalidKey(
                 "Incorrect API key provided; `claude-max-api key list` tells the names of the right ones."
-                if bearer or other
+                if bearer or other or basic
                 else "This server needs an API key, as `Authorization: Bearer KEY` or `x-api-key: KEY`."
             )
         flask.g.key_name = name
@@ -63,3 +65,12 @@ class Keys:
         release = flask.g.pop("key_release", None)
         if release is not None:
             release()
+
+
+def _password(sent: Authorization | None) -> str:
+    """Return the password that a browser sends for the status page: one of the keys, whatever the user's name.
+
+    Not a cookie, which the browser would hand to every other port of this machine's name as well. Like one it comes
+    with requests that foreign pages make; the gate has refused those.
+    """
+    return (sent.password or "") if sent is not None and sent.type == "basic" else ""

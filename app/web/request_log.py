@@ -5,35 +5,48 @@ Never a prompt, an answer or a credential.
 
 from __future__ import annotations
 
+import functools
 import logging
 import secrets
-import time
 
 import flask
 
 from app.logs import Line
+from app.web.entry import Entry
+from app.web.recent import Recent
 
 log = logging.getLogger("app.request")
 
-
-def init_app(app: flask.Flask) -> None:
-    """Stamp and log every request of `app`."""
-    app.before_request_funcs.setdefault(None, []).insert(0, _begin)
-    app.after_request(_end)
+UNMATCHED = "unmatched"
 
 
-def _begin() -> None:
-    flask.g.began = time.monotonic()
+def init_app(app: flask.Flask, recent: Recent | None = None) -> None:
+    """Stamp and log every request of `app`, and tell `recent` of it."""
+    recent = recent or Recent()
+    app.before_request_funcs.setdefault(None, []).insert(0, functools.partial(_begin, recent))
+    app.after_request(functools.partial(_end, recent))
+
+
+def _begin(recent: Recent) -> None:
+    request = flask.request
     flask.g.request_id = f"req_{secrets.token_hex(12)}"
     flask.g.facts = {}
+    # Whatever is posted to a route that exists is a completion.
+    turn = request.method == "POST" and request.url_rule is not None
+    flask.g.entry = Entry(flask.g.request_id, request.url_rule.rule if request.url_rule else UNMATCHED, turn=turn)
+    recent.begin(flask.g.entry)
 
 
-def _end(response: flask.Response) -> flask.Response:
-    response.headers["x-request-id"] = flask.g.request_id
+def _end(recent: Recent, response: flask.Response) -> flask.Response:
+    entry: Entry = flask.g.entry
+    response.headers["x-request-id"] = entry.id
+    entry.key, entry.status, entry.code = flask.g.get("key_name"), response.status_code, flask.g.get("error_code")
+    # A stream ends when it is closed; so does any other response.
+    response.call_on_close(functools.partial(recent.end, entry))
     method, path = flask.request.method, ascii(flask.request.path)[1:-1]
     facts = {
         "status": response.status_code,
-        "ms": int((time.monotonic() - flask.g.began) * 1000),
+        "ms": entry.ms,
         **flask.g.facts,
         "error": flask.g.get("error_code"),
         **marks(),

@@ -64,11 +64,15 @@ def _is_retry(event: Event) -> bool:
 
 
 def body(
-    batches: Iterator[list[Event]], dialect: StreamDialect, heartbeat: float, note: Callable[[ProxyError], None]
+    batches: Iterator[list[Event]],
+    dialect: StreamDialect,
+    heartbeat: float,
+    note: Callable[[ProxyError], None],
+    beat: Callable[[], None] = lambda: None,
 ) -> Iterator[bytes]:
     """Yield the stream's bytes, one write a batch, with a heartbeat after `heartbeat` seconds without any.
 
-    `note` is told the error that ends the stream, if one does.
+    `note` is told the error that ends the stream, if one does, and `beat` of each heartbeat.
     """
     yield dialect.opening()
     last = time.monotonic()
@@ -78,6 +82,7 @@ def body(
             now = time.monotonic()
             if not data and now - last >= heartbeat:
                 data = dialect.heartbeat()
+                beat()
             if data:
                 last = now
                 yield data

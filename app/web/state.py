@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
+import time
 from typing import cast
 
 import flask
 
 from app.claude.pool import Pool
 from app.config import Settings
+from app.metrics import Metrics
 from app.models import Catalogue
 from app.sessions.store import SessionStore
 from app.web.departures import Departures
+from app.web.minutes import Minutes
+from app.web.recent import Recent
 
 KEY = "claude-max-api-proxy"
 
@@ -25,6 +29,10 @@ class State:
     pool: Pool
     departures: Departures
     sessions: SessionStore
+    metrics: Metrics
+    minutes: Minutes
+    recent: Recent
+    began: float = dataclasses.field(default_factory=time.monotonic)
 
 
 def state(app: flask.Flask | None = None) -> State:

@@ -46,7 +46,7 @@ def streamed(
         finally:
             flask.g.facts.update(_facts(run))
         scope = failing.pop_all()
-    body = sse.body(batches, dialect, state().settings.heartbeat, run.note)
+    body = sse.body(batches, dialect, state().settings.heartbeat, run.note, flask.g.entry.beat)
     response = flask.Response(body, headers=sse.HEADERS)
     # Also called when the body was never iterated, which a `finally` in a generator is not.
     response.call_on_close(scope.close)
@@ -78,6 +78,8 @@ def _begin(
 ) -> tuple[Run, Iterable[list[Event]]]:
     """Return the first run and the batches of them all; they end with `scope` or with their client."""
     parts = state()
+    # Once for a request, however many turns it takes: they may be the one probe of a plan that was used up.
+    parts.pool.supply.plan.check(conversations[0].model)
     cancellations = [Cancellation() for _ in conversations]
 
     def gone() -> None:
@@ -88,7 +90,8 @@ def _begin(
     if session is not None:
         scope.callback(session.close)
         conversations = [session.begin(conversations[0], cancellations[0], parts.settings.idle_timeout)]
-    runs = []
+    runs: list[Run] = []
+    flask.g.entry.runs = runs
     for conversation, cancellation in zip(conversations, cancellations, strict=True):
         run = parts.pool.run(_as_asked(conversation), cancellation)
         scope.callback(run.close)

@@ -173,3 +173,19 @@ def test_sweep_removes_corrupt_records(registry, orphan, data):
     record(registry, orphan.pid, orphan.create_time(), *dead())
     assert registry.sweep() == 1
     assert records(registry) == []
+
+
+def test_counts(registry, start):
+    """Starts and ends are counted by cause; a process that had ended by itself is told apart, and none counts twice."""
+    told, gone, killed, left = start(), start([sys.executable, "-S", "-c", ""]), start(), start()
+    until(lambda: not gone.alive)
+    killed.kill()
+    registry.dispose(told, at_once=True, cause="turn_over")
+    registry.dispose(gone, at_once=True, cause="turn_over")
+    registry.dispose(killed, at_once=True, cause="failed")
+    until(lambda: len(registry) == 1)
+    registry.dispose(told, at_once=True, cause="failed")
+    registry.close()
+    assert left.exit_code is not None
+    assert registry.starts == {"request": 4}
+    assert registry.ends == {"turn_over": 1, "exited": 1, "failed": 1, "shutdown": 1}

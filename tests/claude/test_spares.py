@@ -222,3 +222,41 @@ def test_close_during_a_start(rig):
     made.spares.close()
     leave.set()
     until(lambda: made.started and made.registry.disposed == made.started)
+
+
+def test_ask(rig):
+    """A question to a waiting process is answered by it, whatever else it says, and the process goes on waiting."""
+    process = good()
+    made = rig(1, process).open()
+    assert made.spares.ask(b"?\n", "usage", 0.1) is None  # none is ready
+    until(lambda: made.spares.ready == 1)
+    process._answers += [cli.control("other"), cli.acknowledged(), cli.control("usage", response={"rate_limits": 1})]
+    assert made.spares.ask(b"?\n", "usage", 5).response.rate_limits == 1
+    assert process.written.endswith(b"?\n")
+    assert made.spares.ready == 1
+
+
+def test_ask_a_process_that_is_taken(rig):
+    """A turn takes the process in the middle of the question; nobody else reads its lines then."""
+    process = good()
+    made = rig(1, process).open()
+    until(lambda: made.spares.ready == 1)
+    answers = []
+    asking = threading.Thread(target=lambda: answers.append(made.spares.ask(b"?\n", "usage", 10)))
+    asking.start()
+    until(lambda: process.written.endswith(b"?\n"))
+    assert made.spares.take(BINARY).process is process
+    asking.join(5)
+    process._answers.append(cli.control("usage"))
+    assert (answers, len(process._answers)) == ([None], 1)
+
+
+def test_ask_in_vain(rig):
+    """A process that does not answer is not waited for, and one that ends raises."""
+    process = good()
+    made = rig(1, process).open()
+    until(lambda: made.spares.ready == 1)
+    assert made.spares.ask(b"?\n", "usage", 0.05) is None
+    process._answers.append(CliFailed("It ended."))
+    with pytest.raises(CliFailed):
+        made.spares.ask(b"?\n", "usage", 5)

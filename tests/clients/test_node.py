@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-import os
-import pwd
 import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import npm
 import pytest
 from server import Server
 
 from .scenario import ADDRESS, ANSWER, FORECAST, Refusal
 
 SCRIPTS = Path(__file__).parent / "node"
-INSTALL_TIMEOUT = 120
 RUN_TIMEOUT = 50
-# Where packages come from, as this machine's npm has it; no tokens.
-NPM_SETTINGS = ("registry", "cafile", "https-proxy", "noproxy")
 CLASSES = {
     ("openai_node", 401): "AuthenticationError",
     ("openai_node", 429): "RateLimitError",
@@ -30,26 +25,8 @@ CLASSES = {
 
 pytestmark = [
     pytest.mark.skipif(not (shutil.which("node") and shutil.which("npm")), reason="node and npm are not installed"),
-    pytest.mark.timeout(INSTALL_TIMEOUT + RUN_TIMEOUT + 30),
+    pytest.mark.timeout(npm.INSTALL_TIMEOUT + RUN_TIMEOUT + 30),
 ]
-
-
-def environment(home: Path, **more: str) -> dict[str, str]:
-    return {"PATH": os.environ["PATH"], "HOME": str(home), "AI_SDK_LOG_WARNINGS": "false", **more}
-
-
-def npm_settings() -> dict[str, str]:
-    """Return the person's npm settings for downloads, as environment variables."""
-    env = environment(Path(pwd.getpwuid(os.getuid()).pw_dir))
-    found = {}
-    for name in NPM_SETTINGS:
-        shown = subprocess.run(
-            ["npm", "config", "get", name], env=env, capture_output=True, text=True, check=False, timeout=30
-        )
-        value = shown.stdout.strip()
-        if shown.returncode == 0 and value not in {"", "null", "undefined"}:
-            found[f"npm_config_{name.replace('-', '_')}"] = value
-    return found
 
 
 @pytest.fixture(scope="session")
@@ -58,38 +35,12 @@ def node_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def scripts(node_home: Path, tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config) -> Path:
+def scripts(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config) -> Path:
     """The scripts beside their packages, which are kept in pytest's cache for as long as the lock file is the same."""
-    lock = hashlib.sha256((SCRIPTS / "package-lock.json").read_bytes()).hexdigest()[:16]
-    installed = pytestconfig.cache.mkdir("node-clients") / lock
-    if not installed.exists():
-        fresh = tmp_path_factory.mktemp("node-install") / lock
-        shutil.copytree(SCRIPTS, fresh, ignore=shutil.ignore_patterns("node_modules"))
-        _install(fresh, node_home)
-        shutil.move(fresh, installed)
+    installed = npm.installed(SCRIPTS, pytestconfig.cache.mkdir("node-clients"), tmp_path_factory.mktemp("npm"))
     for script in SCRIPTS.glob("*.mjs"):
         shutil.copy(script, installed)
     return installed
-
-
-def _install(folder: Path, home: Path) -> None:
-    command = ["npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts"]
-    try:
-        done = subprocess.run(
-            command,
-            cwd=folder,
-            env=environment(home, **npm_settings()),
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=INSTALL_TIMEOUT,
-        )
-        problem = done.stderr[-500:] if done.returncode else ""
-    except subprocess.TimeoutExpired:
-        problem = f"npm took longer than {INSTALL_TIMEOUT} s"
-    if problem:
-        # A person without network goes on without these; a CI that has Node must not pass over them.
-        (pytest.fail if "CI" in os.environ else pytest.skip)(f"npm could not install the clients: {problem}")
 
 
 @pytest.fixture(params=["openai_node", "ai_sdk"])
@@ -105,7 +56,7 @@ def node(client: str, scripts: Path, node_home: Path, server: Server) -> Callabl
         done = subprocess.run(
             ["node", f"{client}.mjs", f"{server.url}/v1", scenario],
             cwd=scripts,
-            env=environment(node_home),
+            env=npm.environment(node_home),
             capture_output=True,
             text=True,
             check=False,

@@ -15,8 +15,8 @@ import yaml
 from click.testing import CliRunner
 from server import free_port
 
+from app.clients import CLIENTS
 from app.console import main
-from app.console.clients import CLIENTS
 from app.models import STABLE_IDS
 
 KEY = 'sk-"1'  # a quotation mark, which each format wants to be written in its own way

@@ -18,8 +18,10 @@ READY = {
 }
 MORE = {
     "uptime_s": 93784.5,
-    "kept": {"limit": 4, "waiting": 2, "parked": 1},
+    "kept": {"limit": 4, "idle": 2, "parked": 1},
     "plan": {"five_hour": {"utilization": 0.42, "status": "allowed", "resets_at": 1_800_000_000}, "seven_day": None},
+    "limited": "Used up.",
+    "processes": {"live": 3, "started": {"request": 1, "spare": 4}, "ended": {"turn_over": 2}},
     "last_errors": [{"at": "2026-11-22T20:00:00Z", "code": "cli_exited", "message": "It ended."}],
     "novelty": {"a": 1, "b": [2, 3]},
 }
@@ -55,8 +57,11 @@ def test_everything(ask, answering):
     assert re.search(r"^up +1 d 2 h$", result.output, re.MULTILINE)
     assert re.search(r"^kept +2 of 4 for a next turn, 1 for tool results$", result.output, re.MULTILINE)
     assert re.search(r"^plan +five hour: 42 % used, status allowed, resets \w+ 1\d Jan", result.output, re.MULTILINE)
+    assert re.search(r"^started +request 1, spare 4; 3 live$", result.output, re.MULTILINE)
+    assert re.search(r"^ended +turn_over 2$", result.output, re.MULTILINE)
+    assert re.search(r"^limited +Used up\.$", result.output, re.MULTILINE)
     assert re.search(
-        r"^error +at 2026-11-22T20:00:00Z, code cli_exited, message It ended\.$", result.output, re.MULTILINE
+        r"^error +at \w+ 2\d Nov \d\d:\d\d, code cli_exited, message It ended\.$", result.output, re.MULTILINE
     )
     assert re.search(r"^novelty +a 1, b 2, 3$", result.output, re.MULTILINE)
 

@@ -21,7 +21,7 @@ from app.claude.pool import Pool
 from app.config import Settings
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "BREW")
-UNKNOWN = ("/", "/v1", "/v1/unknown", "/favicon.ico", "/static/x", "//health", "/v1/../health", "/%00")
+UNKNOWN = ("/v1", "/v1/unknown", "/favicon.ico", "/static/x", "//health", "/v1/../health", "/%00")
 QUESTION = {"model": "sonnet", "messages": [{"role": "user", "content": "hello"}]}
 
 
@@ -140,7 +140,8 @@ def test_allowed_by_settings(serve: Callable[..., Server]) -> None:
     ("method", "path", "status", "code"),
     [
         ("GET", "/v1/unknown", 404, "not_found"),
-        ("POST", "/", 404, "not_found"),
+        ("POST", "/nowhere", 404, "not_found"),
+        ("POST", "/", 405, "method_not_allowed"),
         ("GET", "/v1/models/gpt-4", 404, "model_not_found"),
         ("GET", "/v1/chat/completions", 405, "method_not_allowed"),
         ("DELETE", "/v1/models", 405, "method_not_allowed"),

@@ -84,6 +84,31 @@ def test_origins(status, origin):
 
 
 @pytest.mark.parametrize(
+    ("host", "origin", "code"),
+    [
+        ("localhost:3456", "http://localhost:3456", 200),
+        ("127.0.0.1:3456", "HTTP://127.0.0.1:3456", 200),
+        ("[::1]:3456", "http://[::1]:3456", 200),
+        ("localhost", "http://localhost", 200),
+        ("localhost:3456", "http://localhost:8080", 403),
+        ("localhost:3456", "http://127.0.0.1:3456", 403),
+        ("localhost:3456", "http://localhost", 403),
+        ("localhost:3456", "https://localhost:3456", 403),
+        ("localhost", "https://localhost", 403),
+        ("", "http://", 403),
+        ("evil.example:3456", "http://evil.example:3456", 403),
+        ("box.lan:3456", "http://box.lan:3456", 200),
+    ],
+)
+def test_own_page(status, host, origin, code):
+    """The server's own page may call: scheme, name and port are those it came from, and the name is one of ours.
+
+    Neither a page of another program on this machine is it, nor one under a name that was rebound to it.
+    """
+    assert status({"HTTP_HOST": host, "HTTP_ORIGIN": origin}, allowed_hosts=("box.lan",))[0] == code
+
+
+@pytest.mark.parametrize(
     ("origin", "code"),
     [
         ("https://chat.example.org", 200),

@@ -109,6 +109,14 @@ def test_heartbeat():
     assert written(scripted(*steps), 0.05) == [b"<", b"~", b"~", b"x", b"~"]
 
 
+def test_heartbeats_are_counted():
+    """Each heartbeat is told, and nothing else is."""
+    beats = []
+    steps = [[], 0.06, [], 0.06, [], [TEXT]]
+    list(sse.body(scripted(*steps), Dialect(), 0.05, [].append, lambda: beats.append(1)))
+    assert len(beats) == 2
+
+
 @pytest.mark.parametrize(
     ("error", "told"),
     [

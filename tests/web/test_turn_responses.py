@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import time
 
 import pytest
 from server import until
 
+from app.claude.protocol import RateLimitInfo
 from app.web.state import state
 
 
@@ -96,3 +98,21 @@ def test_error_after_the_first_event(ask):
     assert rest == ""
     assert json.loads(last.removeprefix("data: "))["error"]["code"] == "cli_exited"
     response.close()
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_used_up_plan(ask, app, stream):
+    """Where the plan is known to be used up no process starts; a request of several turns may be the probe."""
+    pool = state(app).pool
+    pool.supply.plan.refused(RateLimitInfo("rejected", time.time() + 60, "five_hour"), "sonnet", "Used up.")
+    pool.supply.plan._probe = 600.0
+    refused = ask("answer", stream=stream, n=2)
+    assert (refused.status_code, refused.json["error"]["message"]) == (429, "Used up.")
+    assert 50 < int(refused.headers["Retry-After"]) <= 60
+    assert pool.supply.registry.starts == {}
+    pool.supply.plan._tried["five_hour", "all"] -= 600
+    response = ask("answer", stream=stream, n=2)
+    assert response.status_code == 200
+    assert b"Hello" in response.data
+    response.close()
+    assert pool.supply.plan.limits == []

@@ -1,0 +1,152 @@
+"""The server's numbers for Prometheus, in a registry of their own: one for each application.
+
+Counters and histograms are fed when a request ends, a stream at its end; gauges are read when somebody asks.
+https://prometheus.io/docs/practices/naming/
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+
+from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily, Metric
+from prometheus_client.exposition import CONTENT_TYPE_LATEST
+from prometheus_client.registry import Collector
+
+from app.claude.pool import Pool
+from app.errors import ClientGone
+from app.facts import Facts
+from app.models import FAMILIES, Catalogue
+from app.version import __version__
+
+CONTENT_TYPE = CONTENT_TYPE_LATEST
+PREFIX = "claude_proxy"
+OTHER = "other"
+# Seconds.
+FIRST_TOKEN = (0.1, 0.25, 0.5, 0.75, 1, 1.5, 2, 3, 5, 8, 13, 20, 30, 60)
+DURATION = (0.05, 0.25, 0.5, 1, 2, 4, 8, 15, 30, 60, 120, 300, 600, 900)
+WAIT = (0.01, 0.1, 0.5, 1, 2, 5, 10, 30, 60, 120, 300)
+
+
+class Metrics:
+    """The instruments. Thread-safe; every label has few values, and none that a client can make up."""
+
+    def __init__(self, pool: Pool, catalogue: Catalogue) -> None:
+        self._catalogue = catalogue
+        self._registry = registry = CollectorRegistry()
+        labels = ("route", "model", "status", "code", "key")
+
+        def counter(name: str, text: str, *names: str) -> Counter:
+            return Counter(f"{PREFIX}_{name}", text, names, registry=registry)
+
+        def histogram(name: str, text: str, buckets: tuple[float, ...], *names: str) -> Histogram:
+            return Histogram(f"{PREFIX}_{name}_seconds", text, names, buckets=buckets, registry=registry)
+
+        self._requests = counter("requests", "Requests that have ended; streams at their end.", *labels)
+        self._served = counter("turns", "Turns by the kind of process that answered.", "served")
+        self._tokens = counter(
+            "tokens", "Tokens as the API counts them; the kinds are disjoint.", "kind", "model", "key"
+        )
+        self._heartbeats = counter("heartbeats", "Empty chunks sent to keep silent streams alive.")
+        self._disconnects = counter("disconnects", "Clients that left before their answer was whole.", "route")
+        self._first = histogram(
+            "time_to_first_token", "From the request to its first token.", FIRST_TOKEN, "model", "served"
+        )
+        self._duration = histogram("request_duration", "From the request to its end.", DURATION, "route", "model")
+        self._wait = histogram("queue_wait", "How long turns waited for a slot.", WAIT)
+        registry.register(_State(pool))
+        ProcessCollector(registry=registry)
+
+    def observe(self, facts: Facts) -> None:
+        """Count a request that has ended."""
+        key, model = facts.key or "", self._model(facts.model)
+        self._requests.labels(facts.route, model, str(facts.status or ""), facts.code or "", key).inc()
+        self._duration.labels(facts.route, model).observe(facts.ms / 1000)
+        self._heartbeats.inc(facts.heartbeats)
+        if facts.code == ClientGone.code:
+            self._disconnects.labels(facts.route).inc()
+        if facts.queued_ms is not None:
+            self._wait.observe(facts.queued_ms / 1000)
+        if facts.served is not None:
+            self._served.labels(facts.served).inc()
+            if facts.ttft_ms is not None:
+                self._first.labels(model, facts.served).observe(facts.ttft_ms / 1000)
+        for kind in ("input", "output", "cache_read", "cache_write"):
+            if number := getattr(facts, f"{kind}_tokens"):
+                self._tokens.labels(kind, model, key).inc(number)
+
+    def exposition(self) -> bytes:
+        """Return all numbers in Prometheus's text format."""
+        return generate_latest(self._registry)
+
+    def _model(self, name: str | None) -> str:
+        """Return a name of the catalogue, else a family, else `other`; "" where no model answered."""
+        if name is None:
+            return ""
+        if any(entry["id"] == name for entry in self._catalogue.entries()):
+            return name
+        family = self._catalogue.family(name)
+        return family if family in FAMILIES else OTHER
+
+
+class _State(Collector):
+    """What the pool and the plan say at the moment of the question."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+        self._started = time.time()
+
+    def describe(self) -> list[Metric]:
+        """Return nothing: the registry need not collect to know the names."""
+        return []
+
+    def collect(self) -> Iterator[Metric]:
+        pool, supply = self._pool, self._pool.supply
+        build = InfoMetricFamily(f"{PREFIX}_build", "This server's version.")
+        build.add_metric([], {"version": __version__})
+        yield build
+        yield _gauge("start_time_seconds", "When the server started, in unix seconds.", self._started)
+        yield _gauge("slots", "Turns that may run at the same time.", pool.slots.limit)
+        yield _gauge("slots_running", "Turns that run.", pool.slots.running)
+        yield _gauge("queue_length", "Requests that wait for a turn.", pool.slots.waiting)
+        yield _gauge("spares_wanted", "Processes that are to be kept started.", supply.spares.wanted)
+        yield _gauge("spares_ready", "Processes that have started and wait.", supply.spares.ready)
+        kept = {"idle": supply.kept.idle, "parked": supply.kept.parked}
+        yield _gauges(
+            "kept", "Processes kept for their conversation's next turn, or for tools' results.", "state", kept
+        )
+        yield _gauge("processes", "claude processes that live.", len(supply.registry))
+        yield _counts("process_starts", "claude processes started, by what for.", supply.registry.starts)
+        yield _counts("process_ends", "claude processes ended, by why.", supply.registry.ends)
+        yield from self._plan()
+
+    def _plan(self) -> Iterator[Metric]:
+        plan = self._pool.supply.plan
+        windows = plan.windows
+        used = {name: seen.used_percent / 100 for name, seen in windows.items() if seen.used_percent is not None}
+        yield _gauges("plan_used_ratio", "How much of the plan's window is used, from 0 to 1.", "window", used)
+        resets = {name: seen.resets_at for name, seen in windows.items() if seen.resets_at is not None}
+        yield _gauges("plan_reset_timestamp_seconds", "When the window begins anew, in unix seconds.", "window", resets)
+        limited = {limit.window: 1.0 for limit in plan.limits}
+        yield _gauges(
+            "plan_limited", "1 for a window that is used up, so that requests are refused.", "window", limited
+        )
+
+
+def _gauge(name: str, text: str, value: float) -> Metric:
+    return GaugeMetricFamily(f"{PREFIX}_{name}", text, value=value)
+
+
+def _gauges(name: str, text: str, label: str, values: Mapping[str, float]) -> Metric:
+    family = GaugeMetricFamily(f"{PREFIX}_{name}", text, labels=[label])
+    for key, value in values.items():
+        family.add_metric([key], value)
+    return family
+
+
+def _counts(name: str, text: str, values: Mapping[str, int]) -> Metric:
+    family = CounterMetricFamily(f"{PREFIX}_{name}", text, labels=["cause"])
+    for key, value in sorted(values.items()):
+        family.add_metric([key], value)
+    return family

@@ -1,0 +1,113 @@
+"""What the status page is told, once and then whenever it changes, as server-sent events."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any, cast
+
+import flask
+import msgspec
+
+from app.errors import QueueFull
+from app.web import readiness
+from app.web.state import State
+
+LIVE = "claude-max-api-proxy-live"
+# Each open page holds a connection of the worker's.
+MOST_PAGES = 8
+BEAT = 0.5
+HEARTBEAT = 10.0
+# How long what the CLI says of itself and its login is good for, in seconds.
+FRESH = 15.0
+RETRY_AFTER = 30
+
+
+class Live:
+    """The news of one server, for at most `MOST_PAGES` pages at a time. Thread-safe."""
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+        self._lock = threading.Lock()
+        self._looking = threading.Lock()
+        self._open = 0
+        self._verdict: dict[str, Any] = {}
+        self._stale_at = 0.0
+        self._errors: list[dict[str, Any]] = []
+
+    @contextlib.contextmanager
+    def page(self) -> Iterator[None]:
+        """Count an open page. Raises QueueFull."""
+        with self._lock:
+            if self._open >= MOST_PAGES:
+                raise QueueFull(f"{MOST_PAGES} status pages are open already.", retry_after=RETRY_AFTER)
+            self._open += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._open -= 1
+
+    def news(self, gone: threading.Event) -> Iterator[bytes]:
+        """Yield what has changed, and comments in between, until the reader is gone or the server stops."""
+        sent: dict[str, bytes] = {}
+        yield b"retry: 2000\n\n"
+        last = time.monotonic()
+        while not (gone.is_set() or self._state.pool.draining):
+            encoded = {name: msgspec.json.encode(value) for name, value in self.sections().items()}
+            changed = {name: msgspec.Raw(value) for name, value in encoded.items() if sent.get(name) != value}
+            sent = encoded
+            if changed:
+                last = time.monotonic()
+                yield b"data: %b\n\n" % msgspec.json.encode({"now": time.time(), **changed})
+            elif time.monotonic() - last >= HEARTBEAT:
+                last = time.monotonic()
+                yield b": still here\n\n"
+            gone.wait(BEAT)
+
+    def sections(self) -> dict[str, Any]:
+        """Return what the page shows, part by part; a part is the same as long as nothing in it changes."""
+        self._state.pool.supply.inquiry.look()
+        told = readiness.counts(self._state)
+        verdict = self._fresh_verdict(told["last_errors"])
+        turns = [msgspec.to_builtins(facts) for facts in self._state.recent.turns]
+        for turn in turns:
+            if turn["running"]:
+                del turn["ms"]
+        return {
+            "state": {"reason": verdict["reason"], "limited": told["limited"], "counts": _counts(verdict, told)},
+            "plan": told["plan"],
+            "minutes": self._state.minutes.series(),
+            "turns": turns,
+        }
+
+    def _fresh_verdict(self, errors: list[dict[str, Any]]) -> dict[str, Any]:
+        # It may run the CLI; all pages share it, and an error is a reason to look again.
+        with self._looking:
+            if time.monotonic() >= self._stale_at or errors != self._errors:
+                self._verdict = readiness.verdict(self._state.pool)
+                self._stale_at, self._errors = time.monotonic() + FRESH, errors
+            return self._verdict
+
+
+def live() -> Live:
+    """Return the news of the application that serves the current request."""
+    return cast("Live", flask.current_app.extensions[LIVE])
+
+
+def _counts(verdict: dict[str, Any], told: dict[str, Any]) -> list[tuple[str, str]]:
+    slots, spares, kept = told["slots"], told["spares"], told["kept"]
+    waiting = f", {slots['waiting']} waiting" if slots["waiting"] else ""
+    rows = [
+        ("Turns", f"{slots['running']} of {slots['limit']} running{waiting}"),
+        ("Spares", f"{spares['ready']} of {spares['wanted']} ready"),
+        ("Kept", f"{kept['idle']} idle, {kept['parked']} parked"),
+        ("Login", verdict["login"]),
+    ]
+    cli = verdict["cli"]
+    rows.append(("claude", cli["version"] if cli["found"] else "not found"))
+    if errors := told["last_errors"]:
+        rows.append(("Last error", str(errors[0]["code"])))
+    return rows

@@ -1,0 +1,61 @@
+"""Whether a request would be answered, as far as can be told without spending a token."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import msgspec
+
+from app.claude.failure import LOGIN_SENTENCE
+from app.claude.pool import Pool
+from app.errors import CliFailed
+from app.web.state import State
+
+# Spares may have failed for these before the executable was put right; it is looked at anew.
+LOOKED_AT = frozenset({"cli_missing", "cli_version"})
+
+
+def verdict(pool: Pool) -> dict[str, Any]:
+    """Return `status`, `reason`, `cli` and `login`; it may run the CLI, and take a second."""
+    supply = pool.supply
+    cli: dict[str, Any] = {"found": False}
+    login = "unknown"
+    reason = "The server is shutting down." if pool.draining else None
+    try:
+        binary = supply.locator.current()
+    except CliFailed as error:
+        reason = reason or error.message
+    else:
+        cli = {"found": True, "path": str(binary.path), "version": binary.version_text}
+        login = supply.login.state(binary.path)
+        if login in {"absent", "failed"}:
+            reason = reason or LOGIN_SENTENCE
+        elif supply.spares.problem is not None and supply.spares.problem.code not in LOOKED_AT:
+            reason = reason or supply.spares.problem.message
+    return {"status": "ready" if reason is None else "not_ready", "reason": reason, "cli": cli, "login": login}
+
+
+def counts(state: State) -> dict[str, Any]:
+    """Return what can be read off at once: the plan, turns, processes and last errors.
+
+    A used-up plan is no failure of the server: it stays ready, since other models may be open, and `limited` says it.
+    """
+    pool = state.pool
+    supply = pool.supply
+    limits = supply.plan.limits
+    return {
+        "limited": limits[0].message if limits else None,
+        "uptime_s": round(time.monotonic() - state.began, 1),
+        "slots": {"limit": pool.slots.limit, "running": pool.slots.running, "waiting": pool.slots.waiting},
+        "spares": {"wanted": supply.spares.wanted, "ready": supply.spares.ready},
+        "agents": {"wanted": supply.agents.wanted, "ready": supply.agents.ready},
+        "kept": {"limit": supply.kept.limit, "idle": supply.kept.idle, "parked": supply.kept.parked},
+        "processes": {
+            "live": len(supply.registry),
+            "started": dict(supply.registry.starts),
+            "ended": dict(supply.registry.ends),
+        },
+        "plan": {"windows": msgspec.to_builtins(supply.plan.windows), "limits": msgspec.to_builtins(limits)},
+        "last_errors": state.recent.errors,
+    }

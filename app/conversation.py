@@ -44,10 +44,16 @@ class ImageBlock(msgspec.Struct, frozen=True, tag="image"):
 
 
 class DocumentBlock(msgspec.Struct, frozen=True, tag="document", omit_defaults=True):
-    """A PDF or a text."""
+    """A PDF or a text; `context` is what the client says about it."""
 
     source: Base64Source | UrlSource | TextSource
     title: str | None = None
+    context: str | None = None
+
+
+def plain(call_id: str) -> str:
+    """Return a call's id as ids are compared: clients may hand them back without their punctuation."""
+    return re.sub(r"[^a-zA-Z0-9]", "", call_id)
 
 
 def plain(call_id: str) -> str:
@@ -63,14 +69,28 @@ class ToolUseBlock(msgspec.Struct, frozen=True, tag="tool_use"):
     input: dict[str, Any]
 
 
-class ToolResultBlock(msgspec.Struct, frozen=True, tag="tool_result"):
-    """What a call gave, in the user turn right after it."""
+class ToolResultBlock(msgspec.Struct, frozen=True, tag="tool_result", omit_defaults=True):
+    """What a call gave, or why it failed, in the user turn right after it."""
 
     tool_use_id: str
     content: tuple[TextBlock | ImageBlock | DocumentBlock, ...]
+    is_error: bool = False
 
 
-Block = TextBlock | ImageBlock | DocumentBlock | ToolUseBlock | ToolResultBlock
+class ThinkingBlock(msgspec.Struct, frozen=True, tag="thinking"):
+    """What the assistant thought; the API takes it back only unchanged, with its signature."""
+
+    thinking: str
+    signature: str
+
+
+class RedactedThinkingBlock(msgspec.Struct, frozen=True, tag="redacted_thinking"):
+    """What the assistant thought, readable for the API alone."""
+
+    data: str
+
+
+Block = TextBlock | ImageBlock | DocumentBlock | ToolUseBlock | ToolResultBlock | ThinkingBlock | RedactedThinkingBlock
 
 
 class Turn(msgspec.Struct, frozen=True):
@@ -105,7 +125,8 @@ class Options(msgspec.Struct, frozen=True):
     """How the answer is to be made; every default leaves the choice to the CLI.
 
     `max_tokens` bounds one answer, `stop` ends it before any of these texts, `thinking` asks to see the thinking,
-    `schema` is the JSON Schema that the whole answer must satisfy.
+    `schema` is the JSON Schema that the whole answer must satisfy. `signed` says that the client gets thinking as
+    signed blocks, which it hands back.
     """
 
     effort: Literal["low", "medium", "high", "xhigh", "max"] | None = None
@@ -115,6 +136,7 @@ class Options(msgspec.Struct, frozen=True):
     parallel_tools: bool = True
     tool_choice: ToolChoice = ToolChoice()
     schema: dict[str, Any] | None = None
+    signed: bool = False
 
 
 class Conversation(msgspec.Struct, frozen=True):

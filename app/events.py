@@ -11,10 +11,28 @@ from collections.abc import Iterable, Iterator
 import msgspec
 
 
+class Usage(msgspec.Struct, frozen=True):
+    """Tokens counted by the API over every round of one turn.
+
+    The four input counts are disjoint, as in the Messages API: `input_tokens` excludes what the cache read or wrote.
+    """
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cache_read_tokens: int = 0
+    cache_write_tokens: int = 0
+    reasoning_tokens: int = 0
+
+    def __add__(self, other: Usage) -> Usage:
+        """Return the sum, count by count."""
+        return Usage(*(getattr(self, name) + getattr(other, name) for name in Usage.__struct_fields__))
+
+
 class TurnStart(msgspec.Struct, frozen=True):
-    """The model began to answer; `model` is the id the API reports."""
+    """The model began to answer; `model` is the id the API reports, `usage` what it has counted so far."""
 
     model: str
+    usage: Usage = Usage()
 
 
 class TextDelta(msgspec.Struct, frozen=True):
@@ -35,6 +53,18 @@ class ThinkingDelta(msgspec.Struct, frozen=True):
     """A piece of the model's thinking, encoded like `TextDelta`."""
 
     json: bytes
+
+
+class ThinkingSignature(msgspec.Struct, frozen=True):
+    """The end of a block of thinking, which may have had no piece: the API's proof that it is its own."""
+
+    signature: str
+
+
+class RedactedThinking(msgspec.Struct, frozen=True):
+    """A block of thinking that only the API can read."""
+
+    data: str
 
 
 class ToolCallStart(msgspec.Struct, frozen=True):
@@ -59,33 +89,23 @@ class Retrying(msgspec.Struct, frozen=True):
 
 
 class Restart(msgspec.Struct, frozen=True):
-    """The API's answer broke off and the CLI asks anew: of the text deltas so far only the first `keep` count."""
+    """The API's answer broke off and the CLI asks anew: of the text deltas so far only the first `keep` count.
+
+    Calls count no longer, and neither does the thinking after the last text that counts.
+    """
 
     keep: int
 
 
-class Usage(msgspec.Struct, frozen=True):
-    """Tokens counted by the API over every round of one turn.
-
-    The four input counts are disjoint, as in the Messages API: `input_tokens` excludes what the cache read or wrote.
-    """
-
-    input_tokens: int = 0
-    output_tokens: int = 0
-    cache_read_tokens: int = 0
-    cache_write_tokens: int = 0
-    reasoning_tokens: int = 0
-
-    def __add__(self, other: Usage) -> Usage:
-        """Return the sum, count by count."""
-        return Usage(*(getattr(self, name) + getattr(other, name) for name in Usage.__struct_fields__))
-
-
 class TurnEnd(msgspec.Struct, frozen=True):
-    """The turn is over; `stop_reason` is the Messages API's (`end_turn`, `max_tokens`, `refusal`, ...)."""
+    """The turn is over; `stop_reason` is the Messages API's (`end_turn`, `max_tokens`, `refusal`, ...).
+
+    `stop_sequence` is the text that ended it, where one did.
+    """
 
     stop_reason: str
     usage: Usage
+    stop_sequence: str | None = None
 
 
 class ChoiceEvent(msgspec.Struct, frozen=True):
@@ -96,7 +116,17 @@ class ChoiceEvent(msgspec.Struct, frozen=True):
 
 
 Event = (
-    TurnStart | TextDelta | ThinkingDelta | ToolCallStart | ToolCallDelta | Retrying | Restart | TurnEnd | ChoiceEvent
+    TurnStart
+    | TextDelta
+    | ThinkingDelta
+    | ThinkingSignature
+    | RedactedThinking
+    | ToolCallStart
+    | ToolCallDelta
+    | Retrying
+    | Restart
+    | TurnEnd
+    | ChoiceEvent
 )
 
 

@@ -4,47 +4,49 @@ from __future__ import annotations
 
 import msgspec
 
-from app.conversation import Block, TextBlock, ToolUseBlock, Turn
-from app.events import Event, Restart, TextDelta, ToolCallDelta, ToolCallStart
+from app.blocks import AnswerBlock, AnswerBlocks
+from app.conversation import Block, RedactedThinkingBlock, TextBlock, ThinkingBlock, ToolUseBlock, Turn
+from app.events import Event
 
 
 class Transcript:
-    """Collects events; `turn` is what the client may hand back as the assistant's turn."""
+    """Collects events; `turn` is what the client may hand back as the assistant's turn.
 
-    def __init__(self) -> None:
-        self._texts: list[bytes] = []
-        self._calls: dict[int, ToolCallStart] = {}
-        self._arguments: dict[int, list[bytes]] = {}
+    Where it is `signed` that is the blocks in their order, signed thinking among them; else all the text, then the
+    calls.
+    """
+
+    def __init__(self, *, signed: bool = False) -> None:
+        self._signed = signed
+        self._answer = AnswerBlocks(thinking=signed)
 
     def feed(self, event: Event) -> None:
         """Take note of an event."""
-        if isinstance(event, TextDelta):
-            self._texts.append(event.json)
-        elif isinstance(event, ToolCallStart):
-            self._calls[event.index] = event
-            self._arguments[event.index] = []
-        elif isinstance(event, ToolCallDelta):
-            self._arguments[event.index].append(event.json)
-        elif isinstance(event, Restart):
-            del self._texts[event.keep :]
-            self._calls.clear()
-            self._arguments.clear()
+        self._answer.feed(event)
 
     def turn(self) -> Turn | None:
         """Return the turn so far, or None where nothing was said that a turn could hold."""
-        blocks: list[Block] = []
+        blocks = self._answer.blocks if self._signed else _text_first(self._answer.blocks)
         try:
-            text = _joined(self._texts)
-            if text.strip():
-                blocks.append(TextBlock(text))
-            for index, call in self._calls.items():
-                arguments = msgspec.json.decode(_joined(self._arguments[index]) or "{}", type=dict)
-                blocks.append(ToolUseBlock(call.id, call.name, arguments))
+            said = [native for block in blocks if (native := _native(block)) is not None]
         except (msgspec.DecodeError, RecursionError):
             return None
-        return Turn("assistant", tuple(blocks)) if blocks else None
+        return Turn("assistant", tuple(said)) if said else None
 
 
-def _joined(pieces: list[bytes]) -> str:
-    """Return the text of JSON strings that follow each other; characters cut in two between them are whole again."""
-    return msgspec.json.decode(b'"' + b"".join(piece[1:-1] for piece in pieces) + b'"', type=str)
+def _text_first(blocks: list[AnswerBlock]) -> list[AnswerBlock]:
+    pieces = [piece for block in blocks if block.kind == "text" for piece in block.pieces]
+    return [AnswerBlock("text", pieces=pieces), *(block for block in blocks if block.kind == "tool_use")]
+
+
+def _native(block: AnswerBlock) -> Block | None:
+    """Return the block as a turn has it; None for what the API would not take back."""
+    match block.kind:
+        case "text":
+            return TextBlock(block.text) if block.text.strip() else None
+        case "thinking":
+            return ThinkingBlock(block.text, block.signature) if block.signature else None
+        case "redacted_thinking":
+            return RedactedThinkingBlock(block.data)
+        case "tool_use":
+            return ToolUseBlock(block.id, block.name, msgspec.json.decode(block.text or "{}", type=dict))

@@ -4,15 +4,26 @@ from __future__ import annotations
 
 import pytest
 
-from app.conversation import TextBlock, ToolUseBlock, Turn
-from app.events import Restart, TextDelta, ThinkingDelta, ToolCallDelta, ToolCallStart, TurnEnd, TurnStart, Usage
+from app.conversation import RedactedThinkingBlock, TextBlock, ThinkingBlock, ToolUseBlock, Turn
+from app.events import (
+    RedactedThinking,
+    Restart,
+    TextDelta,
+    ThinkingDelta,
+    ThinkingSignature,
+    ToolCallDelta,
+    ToolCallStart,
+    TurnEnd,
+    TurnStart,
+    Usage,
+)
 from app.transcript import Transcript
 
 START, END = TurnStart("claude"), TurnEnd("end_turn", Usage())
 
 
-def turn(*events):
-    transcript = Transcript()
+def turn(*events, signed=False):
+    transcript = Transcript(signed=signed)
     for event in events:
         transcript.feed(event)
     return transcript.turn()
@@ -42,6 +53,26 @@ def test_calls():
     )
     calls = (ToolUseBlock("a", "look", {"at": 1}), ToolUseBlock("b", "count", {}))
     assert said == Turn("assistant", (TextBlock("Let me look."), *calls))
+
+
+def test_signed():
+    """Where the client gets signed thinking, the blocks stand in their order, and unsigned ones are left out."""
+    events = [
+        ThinkingDelta(b'"cut"'),
+        Restart(0),
+        ThinkingDelta(b'"hm"'),
+        ThinkingSignature("c2ln"),
+        TextDelta(b'"One"'),
+        RedactedThinking("eHh4"),
+        TextDelta(b'"Two"'),
+        ToolCallStart(0, "a", "look"),
+        ToolCallDelta(0, b'"{}"'),
+    ]
+    call = ToolUseBlock("a", "look", {})
+    ordered = (ThinkingBlock("hm", "c2ln"), TextBlock("One"), RedactedThinkingBlock("eHh4"), TextBlock("Two"), call)
+    assert turn(*events, signed=True) == Turn("assistant", ordered)
+    assert turn(*events) == Turn("assistant", (TextBlock("OneTwo"), call))
+    assert turn(ThinkingDelta(b'"cut"'), TextDelta(b'"So."'), signed=True) == Turn("assistant", (TextBlock("So."),))
 
 
 def test_restart():

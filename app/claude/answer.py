@@ -17,11 +17,12 @@ from app.claude.protocol import (
     System,
 )
 from app.claude.stops import Stops
+from app.claude.thinking_blocks import ThinkingBlocks
 from app.claude.tool_blocks import ToolBlocks
 from app.claude.usage import Tally
 from app.conversation import Conversation
 from app.errors import AnswerCut, CliFailed, ToolChoiceUnsatisfied
-from app.events import Event, Restart, Retrying, TextDelta, ThinkingDelta, TurnEnd, TurnStart
+from app.events import Event, Restart, Retrying, TextDelta, TurnEnd, TurnStart
 
 BLANK_LINE = TextDelta(rb'"\n\n"')
 SYNTHETIC = "<synthetic>"
@@ -54,10 +55,12 @@ class Answer:
         self._exact = conversation.options.schema is None  # the process remembers what the client was given
         self._rounds = 0
         self._tools = ToolBlocks(frozenset(tool.name for tool in conversation.offered))
+        self._thinking = ThinkingBlocks()
         self._stops = Stops(conversation.options.stop)
         self._tally = Tally()
         self._tag: str | None = None
         self._stop_reason: str | None = None
+        self._stop_sequence: str | None = None
         self._whole = True  # the message being streamed has got its stop reason
         self._streamed: set[str | None] = set()
         self._texts = 0  # text deltas given
@@ -98,6 +101,7 @@ class Answer:
                 if event.content_block.type == "tool_use":
                     return self._tools.start(event.index, event.content_block)
                 self._separate = self._separate or (event.content_block.type == "text" and self._texts > 0)
+                return self._thinking.start(event.content_block)
             case "content_block_stop":
                 return self._held_back() + self._tools.stop(event.index)
             case "message_start" if event.message is not None:
@@ -105,7 +109,7 @@ class Answer:
                 return self._start(event.message.id, event.message.model)
             case "message_delta" if event.delta is not None:
                 self._tally.update(event.usage)
-                return self._stopping(event.delta.stop_reason)
+                return self._stopping(event.delta)
             case "message_stop":
                 return self._on_message_stop()
         return []
@@ -116,8 +120,8 @@ class Answer:
                 return self._text(bytes(delta.text))
             case "input_json_delta":
                 return self._tools.delta(index, bytes(delta.partial_json))
-            case "thinking_delta":
-                return [ThinkingDelta(bytes(delta.thinking))]
+            case "thinking_delta" | "signature_delta":
+                return self._thinking.delta(delta)
         return []
 
     def _start(self, message_id: str | None, model: str | None) -> list[Event]:
@@ -126,15 +130,17 @@ class Answer:
         self._exact = self._exact and (self._agent or self._rounds == 1)
         if self._rounds > MOST_ROUNDS and not self._agent:
             raise CliFailed("The model asked for one thing after the other that it cannot have.", code="cli_error")
-        self._whole, self._kept = False, self._texts
+        self._whole, self._thinking.given, self._kept = False, False, self._texts
         self._tools.forget()
         self._streamed.add(message_id)
         return events + self._named(model)
 
-    def _stopping(self, reason: str | None) -> list[Event]:
+    def _stopping(self, delta: Delta) -> list[Event]:
         # A stream that breaks off is closed by the CLI itself, without a reason.
+        reason = delta.stop_reason
         self._whole = reason is not None
         self._stop_reason = reason or self._stop_reason
+        self._stop_sequence = delta.stop_sequence
         if reason == "max_tokens" and self._options.max_tokens is not None:
             # The CLI would ask the API to go on; the client asked for no more.
             return self._end("max_tokens")
@@ -151,11 +157,11 @@ class Answer:
         if self.model is not None:
             return []
         self.model = model or "unknown"
-        return [TurnStart(self.model)]
+        return [TurnStart(self.model, self._tally.usage())]
 
     def _broken_off(self) -> list[Event]:
         """Return what tells that the message before was not whole; another one replaces it."""
-        broken = not self._whole and (self._texts > self._kept or self._tools.calls > 0)
+        broken = not self._whole and (self._texts > self._kept or self._tools.calls > 0 or self._thinking.given)
         self._whole = True
         if not broken:
             return []
@@ -177,6 +183,8 @@ class Answer:
         for index, block in enumerate(line.message.content or ()):
             if block.type == "tool_use":
                 events += self._tools.whole(index, block)
+            elif block.type in {"thinking", "redacted_thinking"}:
+                events += self._thinking.whole(block)
             elif block.type == "text" and block.text:
                 self._separate = self._texts > 0
                 events += self._text(msgspec.json.encode(block.text))
@@ -191,7 +199,10 @@ class Answer:
             return self._given(json)
         events = self._given(msgspec.json.encode(self._stops.feed(TextDelta(json).text)))
         # The API stops there by itself, unless the sequence is one that it refuses.
-        return events + self._end("stop_sequence") if self._stops.found else events
+        if self._stops.found is None:
+            return events
+        self._stop_sequence = self._stops.found
+        return events + self._end("stop_sequence")
 
     def _held_back(self) -> list[Event]:
         return self._given(msgspec.json.encode(self._stops.flush())) if self._options.stop else []
@@ -232,4 +243,5 @@ class Answer:
 
     def _end(self, reason: str) -> list[Event]:
         self.ended = True
-        return [*self._held_back(), TurnEnd(reason, self._tally.usage())]
+        sequence = self._stop_sequence if reason == "stop_sequence" else None
+        return [*self._held_back(), TurnEnd(reason, self._tally.usage(), sequence)]

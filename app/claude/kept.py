@@ -19,7 +19,14 @@ from app.claude.process import Process
 from app.claude.registry import Registry
 from app.claude.tool_ids import plain
 from app.claude.tools import LONGEST_OUTPUT, ToolServer
-from app.conversation import Conversation, TextBlock, ToolResultBlock, Turn
+from app.conversation import (
+    Conversation,
+    RedactedThinkingBlock,
+    TextBlock,
+    ThinkingBlock,
+    ToolResultBlock,
+    Turn,
+)
 
 log = logging.getLogger(__name__)
 
@@ -52,7 +59,9 @@ class Kept:
     def continues(self, turns: Sequence[Turn]) -> bool:
         """Tell whether the process can take up these turns, the first after those it has."""
         if not self.calls:
-            return True
+            # Thinking is told under the name of the model, which only a process's opening tells.
+            blocks = (block for turn in turns for block in turn.content)
+            return not any(isinstance(block, ThinkingBlock | RedactedThinkingBlock) for block in blocks)
         # With results comes nothing else, since the CLI asks the API at once; and what it would change is replayed.
         return (
             len(turns) == 1
@@ -176,9 +185,14 @@ def _least_wanted(kept: Sequence[Kept]) -> int:
 
 
 def _goes_unchanged(result: ToolResultBlock) -> bool:
-    """Tell whether the CLI hands a result to the model as it is: no empty one, no picture, none that is too long."""
+    """Tell whether the CLI hands a result to the model as it is: no empty one, no picture, none that is too long.
+
+    A failure it would trim, and shorten beyond 10,000 characters (2.1.330).
+    """
     texts = [block.text for block in result.content if isinstance(block, TextBlock)]
-    return len(texts) == len(result.content) > 0 and sum(len(text.encode()) for text in texts) <= LONGEST_RESULT
+    if result.is_error or not len(texts) == len(result.content) > 0:
+        return False
+    return sum(len(text.encode()) for text in texts) <= LONGEST_RESULT
 
 
 def _memory_is_scarce() -> bool:

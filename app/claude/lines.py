@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from app.claude.tool_ids import native
-from app.conversation import Block, ToolResultBlock, ToolUseBlock
+from app.conversation import Block, RedactedThinkingBlock, ThinkingBlock, ToolResultBlock, ToolUseBlock
 from app.errors import CliFailed
 
 MAX_LINE = 64 * 2**20
@@ -86,12 +86,15 @@ def user_line(content: tuple[Block, ...], *, ask: bool, composed: bool) -> bytes
     return _line(line)
 
 
-def assistant_line(content: tuple[Block, ...], message_id: str) -> bytes:
+def assistant_line(content: tuple[Block, ...], message_id: str, model: str) -> bytes:
     """Return an assistant turn of the history; the CLI takes it without a word.
 
     Up to 2.1.197 the CLI joins assistant turns of one id, a missing one included, whatever stands between them.
+    Thinking it hands on only where it is by the `model` that is asked, told by its full name.
     """
     message = {"id": message_id, "role": "assistant", "content": _native(content)}
+    if any(isinstance(block, ThinkingBlock | RedactedThinkingBlock) for block in content):
+        message["model"] = model
     return _line({"type": "assistant", "message": message, "parent_tool_use_id": None})
 
 

@@ -22,14 +22,19 @@ class Delta(msgspec.Struct):
     text: msgspec.Raw = msgspec.Raw()
     thinking: msgspec.Raw = msgspec.Raw()
     partial_json: msgspec.Raw = msgspec.Raw()
+    signature: str = ""
     stop_reason: str | None = None
+    stop_sequence: str | None = None
 
 
 class ContentBlock(msgspec.Struct):
-    """A block of an answer: text, or the head of a tool call."""
+    """A block of an answer: text, thinking, or the head of a tool call."""
 
     type: str = ""
     text: str | None = None
+    thinking: str | None = None
+    signature: str | None = None
+    data: str = ""
     id: str = ""
     name: str = ""
     input: msgspec.Raw = msgspec.Raw()

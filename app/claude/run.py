@@ -64,7 +64,7 @@ class Run:
         self._running = running
         self._finished = finished
         self._lineage: list[bytes] = []
-        self._transcript = Transcript()
+        self._transcript = Transcript(signed=conversation.options.signed)
         self._binary: Binary | None = None
         self._process: Process | None = None
         self._released = False

@@ -12,16 +12,16 @@ class Stops:
     def __init__(self, texts: tuple[str, ...]) -> None:
         self._texts = texts
         self._held = ""
-        self.found = False
+        self.found: str | None = None
 
     def feed(self, piece: str) -> str:
-        """Return what is certain not to belong to a stop sequence; `found` tells that one has come."""
+        """Return what is certain not to belong to a stop sequence; `found` tells which has come."""
         text = self._held + piece
-        hits = [place for place in (text.find(stop) for stop in self._texts) if place >= 0]
+        hits = [(place, stop) for stop in self._texts if (place := text.find(stop)) >= 0]
         if hits:
-            self.found = True
+            place, self.found = min(hits)
             self._held = ""
-            return text[: min(hits)]
+            return text[:place]
         keep = max((_overlap(text, stop) for stop in self._texts), default=0)
         self._held = text[len(text) - keep :]
         return text[: len(text) - keep]

@@ -66,6 +66,12 @@ class TurnRun:
         """What the API said last about the plan's use, if anything."""
         return self._answer.limit
 
+    @property
+    def _model(self) -> str:
+        """The full name of the model that is asked, as far as the CLI has told it."""
+        asked = self._conversation.model
+        return next((model.resolved_model or asked for model in self.models if model.value == asked), asked)
+
     def batches(self) -> Iterator[list[Event]]:
         """Yield events until the turn has ended; an empty batch for each silent tick.
 
@@ -91,7 +97,7 @@ class TurnRun:
                 continue
             if turn.role == "assistant":
                 # Taken at once and in order, so it can wait for the next write.
-                pending += assistant_line(turn.content, f"msg_{number}")
+                pending += assistant_line(turn.content, f"msg_{number}", self._model)
                 continue
             self._write(pending + user_line(turn.content, ask=False, composed=self._composed))
             pending = b""

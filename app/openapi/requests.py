@@ -7,10 +7,10 @@ from typing import Any
 import msgspec
 
 from app.dialects.chat_completions.messages import ROLES
-from app.dialects.chat_completions.options import EFFORTS
-from app.dialects.chat_completions.response_format import KINDS
 from app.dialects.chat_completions.schema import ChatRequest
 from app.dialects.completions.schema import CompletionRequest
+from app.dialects.openai.answer_schema import KINDS
+from app.dialects.openai.effort import EFFORTS
 from app.dialects.openai.options import MOST_ANSWERS, MOST_STOPS
 
 REF = "#/components/schemas/{name}"

@@ -7,7 +7,17 @@ import pytest
 from app.claude.answer import Answer
 from app.conversation import Conversation, TextBlock, Turn
 from app.errors import AnswerCut, CliFailed, NotLoggedIn, Overloaded, PlanLimit
-from app.events import Restart, Retrying, TextDelta, ThinkingDelta, TurnEnd, TurnStart, Usage
+from app.events import (
+    RedactedThinking,
+    Restart,
+    Retrying,
+    TextDelta,
+    ThinkingDelta,
+    ThinkingSignature,
+    TurnEnd,
+    TurnStart,
+    Usage,
+)
 
 from . import cli
 
@@ -51,6 +61,47 @@ def test_text_turn():
         TextDelta(b'"two."'),
         TurnEnd("end_turn", Usage(12, 7, cache_read_tokens=5, cache_write_tokens=3, reasoning_tokens=2)),
     ]
+
+
+def test_thinking():
+    """Thinking comes with its signature, and what only the API can read as it is."""
+    lines = [
+        cli.message_start(),
+        cli.thinking("hm"),
+        cli.event("content_block_delta", index=0, delta={"type": "signature_delta", "signature": "c2ln"}),
+        cli.event("content_block_start", index=1, content_block={"type": "redacted_thinking", "data": "eHh4"}),
+    ]
+    assert events_of(*lines)[1:] == [ThinkingDelta(b'"hm"'), ThinkingSignature("c2ln"), RedactedThinking("eHh4")]
+
+
+def test_whole_thinking():
+    """Thinking of a message that was not streamed comes too."""
+    blocks = [
+        {"type": "thinking", "thinking": "hm", "signature": "c2ln"},
+        {"type": "redacted_thinking", "data": "eHh4"},
+        {"type": "text", "text": "So."},
+    ]
+    message = {"id": "msg_1", "role": "assistant", "model": "claude-x", "content": blocks}
+    assert events_of(cli.raw("assistant", message=message, parent_tool_use_id=None))[1:] == [
+        ThinkingDelta(b'"hm"'),
+        ThinkingSignature("c2ln"),
+        RedactedThinking("eHh4"),
+        TextDelta(b'"So."'),
+    ]
+
+
+def test_thinking_that_broke_off():
+    """Thinking of a message that broke off is taken back too, since nothing proves it."""
+    lines = [cli.message_start(), cli.thinking("hm"), cli.message_start("msg_2"), cli.thinking("well")]
+    assert events_of(*lines)[1:] == [ThinkingDelta(b'"hm"'), Restart(0), ThinkingDelta(b'"well"')]
+
+
+def test_stop_sequence():
+    """The end tells which sequence ended the answer."""
+    delta = {"stop_reason": "stop_sequence", "stop_sequence": "END"}
+    ending = [cli.event("message_delta", delta=delta, usage={"output_tokens": 5}), cli.message_stop(), cli.result("a")]
+    *_, end = events_of(cli.message_start(), cli.block_start(), cli.text("a"), *ending)
+    assert (end.stop_reason, end.stop_sequence) == ("stop_sequence", "END")
 
 
 def test_ended():

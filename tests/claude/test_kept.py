@@ -14,7 +14,16 @@ from app.claude.kept import LONGEST_RESULT, Kept, KeptProcesses
 from app.claude.lineage import extended, lineage
 from app.claude.registry import Registry
 from app.claude.tools import ToolServer
-from app.conversation import Conversation, ImageBlock, TextBlock, ToolResultBlock, ToolUseBlock, Turn, UrlSource
+from app.conversation import (
+    Conversation,
+    ImageBlock,
+    TextBlock,
+    ThinkingBlock,
+    ToolResultBlock,
+    ToolUseBlock,
+    Turn,
+    UrlSource,
+)
 
 WAIT = "import sys; sys.stdin.read()"
 OPENING = Conversation("sonnet", "", (Turn("user", (TextBlock("Hello"),)),))
@@ -170,3 +179,21 @@ def test_parked(registry, binary, keep, blocks, fits):
     if not fits:
         until(lambda: kept.process.exit_code == -9, what="the end, before it can ask the API again")
     assert shelf.parked == 0
+
+
+def test_failures_are_replayed(registry, binary, keep):
+    """A parked process does not get the failure of a tool, which the CLI would trim and shorten."""
+    shelf = KeptProcesses(4, 60, registry)
+    _, said = keep(shelf, "Let me look.", ["toolu01"])
+    failed = ToolResultBlock("toolu01", (TextBlock("no sky"),), is_error=True)
+    assert take(shelf, following(said, failed), binary) is None
+
+
+def test_thinking_is_replayed(registry, binary, keep):
+    """A process that waits for a question does not get turns with thinking, whose model it could not be told."""
+    shelf = KeptProcesses(4, 60, registry)
+    _, said = keep(shelf, "Hi.")
+    more = Turn("assistant", (ThinkingBlock("Hm.", "c2ln"), TextBlock("Yes.")))
+    longer = following(said)
+    longer = msgspec.structs.replace(longer, turns=(*longer.turns, more, Turn("user", (TextBlock("So?"),))))
+    assert take(shelf, longer, binary) is None

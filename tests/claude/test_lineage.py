@@ -13,6 +13,7 @@ from app.conversation import (
     Options,
     TextBlock,
     TextSource,
+    ThinkingBlock,
     ToolChoice,
     ToolDefinition,
     ToolResultBlock,
@@ -61,6 +62,11 @@ CHANGES = {
         "turns": (ASKED, Turn("assistant", (CALLED.content[0], ToolUseBlock("toolu_02", "look", {"at": 1}))), SEEN)
     },
     "result": {"turns": (ASKED, CALLED, Turn("user", (ToolResultBlock("toolu_01", (TextBlock("saw"),)),)))},
+    "failure": {
+        "turns": (ASKED, CALLED, Turn("user", (ToolResultBlock("toolu_01", (TextBlock("seen"),), is_error=True),)))
+    },
+    "thought": {"turns": (ASKED, Turn("assistant", (ThinkingBlock("Hm.", "c2ln"), *CALLED.content)), SEEN)},
+    "signed": {"options": Options(signed=True)},
     "picture": {"turns": (Turn("user", (ImageBlock(UrlSource("https://a/b")),)), CALLED, SEEN)},
     "document": {"turns": (Turn("user", (DocumentBlock(TextSource("Hello")),)), CALLED, SEEN)},
 }

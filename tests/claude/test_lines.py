@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.claude.lines import LineBuffer, assistant_line, control_line, user_line
-from app.conversation import TextBlock, ToolResultBlock, ToolUseBlock
+from app.conversation import RedactedThinkingBlock, TextBlock, ThinkingBlock, ToolResultBlock, ToolUseBlock
 from app.errors import CliFailed
 
 
@@ -106,7 +106,9 @@ def test_history_line():
 
 def test_assistant_line():
     """An assistant turn carries its id, text and calls as the Messages API has them."""
-    line = json.loads(assistant_line((TextBlock("Hm."), ToolUseBlock("call1", "look", {"at": "ü"})), "msg_3"))
+    line = json.loads(
+        assistant_line((TextBlock("Hm."), ToolUseBlock("call1", "look", {"at": "ü"})), "msg_3", "claude-x")
+    )
     assert line["type"] == "assistant"
     assert line["message"] == {
         "id": "msg_3",
@@ -114,6 +116,21 @@ def test_assistant_line():
         "content": [
             {"type": "text", "text": "Hm."},
             {"type": "tool_use", "id": "call1", "name": "look", "input": {"at": "ü"}},
+        ],
+    }
+
+
+def test_thinking_in_history():
+    """Thinking goes with the name of its model, without which the CLI drops it."""
+    blocks = (ThinkingBlock("Hm.", "c2ln"), RedactedThinkingBlock("eHh4"), TextBlock("So."))
+    assert json.loads(assistant_line(blocks, "msg_1", "claude-x"))["message"] == {
+        "id": "msg_1",
+        "role": "assistant",
+        "model": "claude-x",
+        "content": [
+            {"type": "thinking", "thinking": "Hm.", "signature": "c2ln"},
+            {"type": "redacted_thinking", "data": "eHh4"},
+            {"type": "text", "text": "So."},
         ],
     }
 

@@ -25,14 +25,15 @@ def test_any_cut(text, stops, data):
         # Of two that overlap the one counts that is complete first.
         hits = [(text.find(stop) + len(stop), text.find(stop)) for stop in stops if stop in text]
         assert text[: min(hits, default=(0, len(text)))[1]].startswith(out)
-        if looking.found:
+        if looking.found is not None:
             break
     else:
         out += looking.flush()
-    assert looking.found == any(stop in text for stop in stops)
-    if looking.found:
-        # Up to where one of the sequences begins, and none is complete before.
-        assert any(text.startswith(stop, len(out)) for stop in stops)
+    assert (looking.found is not None) == any(stop in text for stop in stops)
+    if looking.found is not None:
+        # Up to where the sequence begins that was found, and none is complete before.
+        assert looking.found in stops
+        assert text.startswith(looking.found, len(out))
         assert not any(stop in out for stop in stops)
     else:
         assert out == text
@@ -46,4 +47,4 @@ def test_held_back():
     assert looking.feed("x") == "ENx"
     assert looking.feed("EN") == ""
     assert looking.feed("D more") == ""
-    assert looking.found
+    assert looking.found == "END"

@@ -10,7 +10,7 @@ import pytest
 
 from app.claude.deadlines import Deadlines
 from app.claude.turn import TurnRun
-from app.conversation import Conversation, TextBlock, ToolResultBlock, ToolUseBlock, Turn
+from app.conversation import Conversation, TextBlock, ThinkingBlock, ToolResultBlock, ToolUseBlock, Turn
 from app.errors import CliFailed, Overloaded, TurnTimeout
 from app.events import TextDelta, TurnEnd, TurnStart
 
@@ -101,6 +101,15 @@ def test_tool_history():
     list(turn_of(process, say("user", "1"), call, answered).batches())
     assert [block["type"] for block in process.written[-1]["message"]["content"]] == ["tool_result", "text"]
     assert process.written[-2]["message"]["content"][0]["input"] == {"at": "sky"}
+
+
+def test_thinking_in_history():
+    """Thinking goes in under the full name of the model, which the process itself has told."""
+    thought = Turn("assistant", (ThinkingBlock("Hm.", "c2ln"), TextBlock("Yes.")))
+    models = {"models": [{"value": "sonnet", "resolvedModel": "claude-sonnet-5-5"}]}
+    process = FakeProcess([cli.control(response=models), cli.acknowledged()], ANSWER)
+    list(turn_of(process, say("user", "1"), thought, say("user", "So?")).batches())
+    assert process.written[-2]["message"]["model"] == "claude-sonnet-5-5"
 
 
 @pytest.mark.parametrize("composed", [True, False])

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from app.dialects.chat_completions.schema import ChatRequest
-from app.dialects.openai.ignored import NEUTRAL as SHARED
-from app.dialects.openai.ignored import without_effect
+from app.dialects.ignored import without_effect
+from app.dialects.openai.neutral import NEUTRAL as SHARED
 
 UNUSED = ("temperature", "top_p")
 HONOURED = frozenset(ChatRequest.__struct_fields__).difference(UNUSED)

@@ -8,13 +8,13 @@ from typing import Any
 import msgspec
 
 from app.conversation import Conversation, Options, ToolDefinition
+from app.dialects.body import checked, decoded
 from app.dialects.chat_completions.ignored import ignored
 from app.dialects.chat_completions.messages import system_and_turns
 from app.dialects.chat_completions.options import options
 from app.dialects.chat_completions.schema import ChatRequest
 from app.dialects.chat_completions.tool_choice import offered
 from app.dialects.chat_completions.tools import check_names, definitions
-from app.dialects.openai.body import checked, decoded
 from app.errors import BadRequest
 
 

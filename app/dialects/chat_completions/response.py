@@ -7,7 +7,8 @@ from typing import Any
 
 import msgspec
 
-from app.dialects.openai.objects import Identity, finish_reason, joined, usage_object
+from app.blocks import joined
+from app.dialects.openai.objects import Identity, finish_reason, usage_object
 from app.events import (
     Event,
     Restart,

@@ -8,11 +8,11 @@ from typing import Any
 import msgspec
 
 from app.conversation import Conversation, Options, TextBlock, Turn
+from app.dialects.body import checked, decoded
 from app.dialects.completions.schema import CompletionRequest
 from app.dialects.fields import invalid, shown
-from app.dialects.openai.body import checked, decoded
-from app.dialects.openai.ignored import NEUTRAL as SHARED
-from app.dialects.openai.ignored import without_effect
+from app.dialects.ignored import without_effect
+from app.dialects.openai.neutral import NEUTRAL as SHARED
 from app.dialects.openai.options import MOST_ANSWERS, stops
 from app.errors import BadRequest
 

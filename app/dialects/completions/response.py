@@ -7,8 +7,9 @@ from typing import Any
 
 import msgspec
 
+from app.blocks import joined
 from app.dialects.openai import objects
-from app.dialects.openai.objects import Identity, joined, usage_object
+from app.dialects.openai.objects import Identity, usage_object
 from app.events import Event, Restart, TextDelta, TurnEnd, TurnStart, Usage, placed
 
 KIND = "text_completion"

@@ -51,9 +51,3 @@ def usage_object(usage: Usage) -> dict[str, Any]:
         },
         "completion_tokens_details": {"reasoning_tokens": usage.reasoning_tokens},
     }
-
-
-def joined(pieces: list[bytes]) -> msgspec.Raw:
-    """Return JSON strings as one."""
-    # Without decoding: what stands between the quotes needs none.
-    return msgspec.Raw(b'"' + b"".join(piece[1:-1] for piece in pieces) + b'"')

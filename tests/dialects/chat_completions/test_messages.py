@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.conversation import TextBlock, ToolResultBlock
-from app.dialects.chat_completions.messages import CONTINUE, OPENING, system_and_turns
+from app.dialects.chat_completions.messages import system_and_turns
+from app.dialects.turns import CONTINUE, OPENING
 from app.errors import BadRequest
 
 from .bodies import accepted, histories, texts_of

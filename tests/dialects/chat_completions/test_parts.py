@@ -7,7 +7,8 @@ import base64
 import pytest
 
 from app.conversation import Base64Source, DocumentBlock, ImageBlock, TextBlock, TextSource, ToolResultBlock, UrlSource
-from app.dialects.chat_completions import images
+from app.dialects import images
+from app.dialects.chat_completions import attachments
 from app.dialects.chat_completions.messages import system_and_turns
 
 from .asking import HI, refused
@@ -80,7 +81,7 @@ def test_spellings(url):
 )
 def test_address(url):
     """An address is handed on unchanged; nothing is fetched (no test may reach the network)."""
-    assert images.image(at(url), "x") == ImageBlock(UrlSource(url))
+    assert attachments.image(at(url), "x") == ImageBlock(UrlSource(url))
 
 
 def test_picture_extras():

@@ -1,4 +1,4 @@
-"""Documents in a message: `file` parts become document blocks.
+"""Documents in a message: files in base64, or at an address, become document blocks.
 
 https://docs.claude.com/en/docs/build-with-claude/pdf-support
 """
@@ -8,9 +8,10 @@ from __future__ import annotations
 from typing import Any
 
 from app.conversation import Base64Source, DocumentBlock, TextSource
-from app.dialects.chat_completions import data_url
-from app.dialects.chat_completions.data_url import InlineData
-from app.dialects.fields import invalid, mapping, shown, string
+from app.dialects import data_url
+from app.dialects.data_url import InlineData
+from app.dialects.fields import invalid, shown, string
+from app.dialects.images import web_address
 
 PDF = "application/pdf"
 PDF_START = b"%PDF"
@@ -21,22 +22,24 @@ UNKNOWN = ("", "application/octet-stream")
 LONGEST_TITLE = 500
 
 
-def document(part: dict[str, Any], param: str) -> DocumentBlock:
-    """Return the document of a `file` part, a PDF or a text; its file name becomes the title.
+def document(file: dict[str, Any], param: str) -> DocumentBlock:
+    """Return the document of a file, a PDF or a text; its file name becomes the title.
 
-    Raises BadRequest naming the field.
+    A PDF at a `file_url` is fetched by the API, never here. Raises BadRequest naming the field.
     """
-    place = f"{param}.file"
-    file = mapping(part.get("file"), place)
     if file.get("file_id") is not None:
-        raise invalid(f"{place}.file_id", "is not supported: nothing is stored here; send the file in file_data")
-    content = data_url.read(string(file.get("file_data"), f"{place}.file_data"), f"{place}.file_data")
+        raise invalid(f"{param}.file_id", "is not supported: nothing is stored here; send the file in file_data")
     name = file.get("filename")
-    title = None if name is None else string(name, f"{place}.filename").strip()[:LONGEST_TITLE]
-    return DocumentBlock(_source(content, f"{place}.file_data"), title or None)
+    title = None if name is None else string(name, f"{param}.filename").strip()[:LONGEST_TITLE]
+    if file.get("file_url") is not None and file.get("file_data") is None:
+        place = f"{param}.file_url"
+        return DocumentBlock(web_address(string(file["file_url"], place), place), title or None)
+    place = f"{param}.file_data"
+    return DocumentBlock(source(data_url.read(string(file.get("file_data"), place), place), place), title or None)
 
 
-def _source(content: InlineData, param: str) -> Base64Source | TextSource:
+def source(content: InlineData, param: str) -> Base64Source | TextSource:
+    """Return the source of a document with this content. Raises BadRequest naming `param`."""
     kind = content.media_type
     is_pdf = content.raw.startswith(PDF_START)
     if kind == PDF and not is_pdf:

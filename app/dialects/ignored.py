@@ -6,18 +6,6 @@ import re
 from collections.abc import Collection, Mapping
 from typing import Any
 
-# At these values a parameter asks for nothing that is left out; mostly OpenAI's defaults.
-NEUTRAL: dict[str, tuple[Any, ...]] = {
-    "temperature": (1,),
-    "top_p": (1,),
-    "presence_penalty": (0,),
-    "frequency_penalty": (0,),
-    "logit_bias": ({},),
-    "max_tokens": (0,),
-    "metadata": ({},),
-    "service_tier": ("auto", "default"),
-    "store": (False,),
-}
 # A header has bounds, and a client may send any key.
 MOST = 40
 UNFIT = re.compile(r"[^a-zA-Z0-9_.-]")

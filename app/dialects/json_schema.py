@@ -41,11 +41,15 @@ def object_schema(value: Any, param: str) -> dict[str, Any]:
     return schema
 
 
-def check_answerable(schema: dict[str, Any], param: str) -> None:
-    """Raise BadRequest when an answer could not be checked against the schema.
+def answerable(schema: Any, param: str) -> dict[str, Any]:
+    """Return a schema that an answer can be checked against, that of any object for null. Raises BadRequest."""
+    found = object_schema({} if schema is None else schema, param)
+    _check_answerable(found, param)
+    return found
 
-    That is when a pattern is no regular expression, or a `$ref` leads out of the schema, where nothing is fetched.
-    """
+
+def _check_answerable(schema: dict[str, Any], param: str) -> None:
+    # A pattern may be no regular expression, and a `$ref` lead out of the schema, where nothing is fetched.
     resolver = Registry[Any]().resolver_with_root(DRAFT202012.create_resource(schema))
     for node in _nodes(schema):
         for target in (node.get("$ref"), node.get("$dynamicRef")):

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from app.conversation import DocumentBlock, ImageBlock, TextBlock
-from app.dialects.chat_completions.files import document
-from app.dialects.chat_completions.images import image
 from app.dialects.fields import invalid, mapping, shown, string
 
 Content = TextBlock | ImageBlock | DocumentBlock
+# How the parts that are no text are read, by their type; each is given a part and its place.
+Attachments = Mapping[str, Callable[[dict[str, Any], str], ImageBlock | DocumentBlock]]
 
 # Which key holds the text of a part.
 TEXT_KEYS = {"text": "text", "input_text": "text", "output_text": "text", "refusal": "refusal"}
-ATTACHMENTS: dict[str, Callable[[dict[str, Any], str], ImageBlock | DocumentBlock]] = {
-    "image_url": image,
-    "file": document,
-}
 
 
 def text_blocks(content: Any, param: str) -> list[TextBlock]:
@@ -28,10 +24,15 @@ def text_blocks(content: Any, param: str) -> list[TextBlock]:
     return [TextBlock(text) for part, place in _parts(content, param) if (text := _text(part, place)).strip()]
 
 
-def content_blocks(content: Any, param: str) -> list[Content]:
+def content_blocks(content: Any, param: str, attachments: Attachments) -> list[Content]:
     """Return the texts, pictures and documents of a message, in their order. Raises BadRequest naming the part."""
-    blocks: list[Content] = [_block(part, place) for part, place in _parts(content, param)]
+    blocks = [_block(part, place, attachments) for part, place in _parts(content, param)]
     return [block for block in blocks if not isinstance(block, TextBlock) or block.text.strip()]
+
+
+def plain_text(content: Any, param: str) -> str:
+    """Return the texts of a message that takes nothing else, a line each. Raises BadRequest naming the part."""
+    return "\n".join(block.text for block in text_blocks(content, param))
 
 
 def _parts(content: Any, param: str) -> list[tuple[Any, str]]:
@@ -44,12 +45,12 @@ def _parts(content: Any, param: str) -> list[tuple[Any, str]]:
     raise invalid(param, "must be a string, null or an array of parts")
 
 
-def _block(part: Any, param: str) -> Content:
+def _block(part: Any, param: str, attachments: Attachments) -> Content:
     kind = part.get("type") if isinstance(part, dict) else None
     if kind == "input_audio":
         raise invalid(f"{param}.type", "'input_audio' is refused: Claude does not take audio")
-    read = ATTACHMENTS.get(kind) if isinstance(kind, str) else None
-    return read(part, param) if read is not None else TextBlock(_text(part, param, tuple(ATTACHMENTS)))
+    read = attachments.get(kind) if isinstance(kind, str) else None
+    return read(part, param) if read is not None else TextBlock(_text(part, param, tuple(attachments)))
 
 
 def _text(part: Any, param: str, others: tuple[str, ...] = ()) -> str:

@@ -10,6 +10,7 @@ from app import demo, logs
 from app.blueprints.chat import chat
 from app.blueprints.completions import completions
 from app.blueprints.health import health
+from app.blueprints.messages import messages
 from app.blueprints.models import models
 from app.blueprints.openapi import openapi
 from app.blueprints.page import page
@@ -64,6 +65,6 @@ def create_app(settings: Settings | None = None) -> flask.Flask:
     app.register_blueprint(health)
     app.register_blueprint(page)
     for prefix in ("/v1", ""):
-        for blueprint in (chat, completions, models, sessions, openapi):
+        for blueprint in (chat, completions, messages, models, sessions, openapi):
             app.register_blueprint(blueprint, url_prefix=prefix or None, name=f"{blueprint.name}{prefix}")
     return app

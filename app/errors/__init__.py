@@ -17,6 +17,7 @@ ProxyError
         KeyBusy               429  one API key has too many requests running
         KeyRateLimited        429  one API key has made too many requests in a minute
     KeysUnusable              500  the file of API keys is damaged or open to others
+    NotOffered                501  what this server does not do
     SessionStorageFailed      503  the store of sessions cannot be read or written
     Overloaded                503  the API, after the CLI's own retries
     ShuttingDown              503  this server is stopping
@@ -38,6 +39,7 @@ from app.errors.failures import (
     AnswerCut,
     CliFailed,
     KeysUnusable,
+    NotOffered,
     Overloaded,
     SchemaUnsatisfied,
     SessionStorageFailed,
@@ -80,6 +82,7 @@ __all__ = [
     "MethodNotAllowed",
     "NotFound",
     "NotLoggedIn",
+    "NotOffered",
     "Overloaded",
     "PlanLimit",
     "PlanRefused",

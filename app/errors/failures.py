@@ -11,6 +11,13 @@ class KeysUnusable(ProxyError):
     code = "keys_unusable"
 
 
+class NotOffered(ProxyError):
+    """Anthropic's API does this, this server does not."""
+
+    status = 501
+    code = "not_offered"
+
+
 class Overloaded(ProxyError):
     """The API could not answer now, and the CLI has already tried again."""
 

@@ -11,7 +11,8 @@ from app.dialects.chat_completions.schema import ChatRequest
 from app.dialects.completions.schema import CompletionRequest
 from app.dialects.openai.answer_schema import KINDS
 from app.dialects.openai.effort import EFFORTS
-from app.dialects.openai.options import MOST_ANSWERS, MOST_STOPS
+from app.dialects.openai.options import MOST_ANSWERS
+from app.dialects.stops import MOST_STOPS
 
 REF = "#/components/schemas/{name}"
 STRUCTS = (ChatRequest, CompletionRequest)

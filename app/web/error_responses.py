@@ -1,4 +1,4 @@
-"""Every failure leaves as JSON in OpenAI's shape, whatever the status."""
+"""Every failure leaves as JSON, whatever the status: in OpenAI's shape, or on Anthropic's routes in Anthropic's."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ import flask
 import msgspec
 import werkzeug.exceptions
 
+from app.dialects.messages import failures
 from app.errors import BadRequest, BodyTooLarge, MethodNotAllowed, NotFound, ProxyError, UnsupportedMediaType
-from app.web import bodies
+from app.web import bodies, wire
 
 log = logging.getLogger(__name__)
 
@@ -27,7 +28,10 @@ def init_app(app: flask.Flask) -> None:
 
 def respond(error: ProxyError) -> flask.Response:
     """Return the response of an error."""
-    response = flask.Response(msgspec.json.encode(error.body()), error.status, error.headers())
+    status, body = error.status, error.body()
+    if wire.is_anthropic():
+        status, body = failures.status(error), failures.envelope(error, flask.g.get("request_id"))
+    response = flask.Response(msgspec.json.encode(body), status, error.headers())
     response.mimetype = "application/json"
     if error.status == HTTPStatus.UNAUTHORIZED:
         # RFC 9110, section 11.6.1; a browser asks its user for what it is told to.

@@ -12,6 +12,7 @@ import secrets
 import flask
 
 from app.logs import Line
+from app.web import wire
 from app.web.entry import Entry
 from app.web.recent import Recent
 
@@ -40,6 +41,8 @@ def _begin(recent: Recent) -> None:
 def _end(recent: Recent, response: flask.Response) -> flask.Response:
     entry: Entry = flask.g.entry
     response.headers["x-request-id"] = entry.id
+    if wire.is_anthropic():
+        response.headers["request-id"] = entry.id  # where Anthropic's SDKs look
     entry.key, entry.status, entry.code = flask.g.get("key_name"), response.status_code, flask.g.get("error_code")
     # A stream ends when it is closed; so does any other response.
     response.call_on_close(functools.partial(recent.end, entry))

@@ -7,7 +7,7 @@ from app.dialects.chat_completions.schema import ChatRequest
 from app.dialects.fields import invalid
 from app.dialects.openai.answer_schema import answer_schema
 from app.dialects.openai.effort import Effort, effort
-from app.dialects.openai.options import stops
+from app.dialects.stops import stops
 
 
 def options(request: ChatRequest) -> Options:

@@ -13,7 +13,8 @@ from app.dialects.completions.schema import CompletionRequest
 from app.dialects.fields import invalid, shown
 from app.dialects.ignored import without_effect
 from app.dialects.openai.neutral import NEUTRAL as SHARED
-from app.dialects.openai.options import MOST_ANSWERS, stops
+from app.dialects.openai.options import MOST_ANSWERS
+from app.dialects.stops import stops
 from app.errors import BadRequest
 
 # Claude only chats; this makes it write on instead of answering.

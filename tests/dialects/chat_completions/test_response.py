@@ -13,8 +13,7 @@ from openai.types.chat import ChatCompletion
 from app.dialects.chat_completions.response import Identity, completion, finish_reason, usage_object
 from app.errors import Overloaded
 from app.events import Restart, TextDelta, ThinkingDelta, ToolCallDelta, ToolCallStart, TurnEnd, TurnStart, Usage
-
-from .events import turns
+from dialects.events import turns
 
 WHO = Identity("chatcmpl-1", 1700000000)
 START, END = TurnStart("claude-sonnet-5-5"), TurnEnd("end_turn", Usage(1, 2))

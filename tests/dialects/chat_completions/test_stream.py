@@ -13,8 +13,7 @@ from app.dialects.chat_completions.response import Identity, completion
 from app.dialects.chat_completions.stream import ChatStream
 from app.errors import AnswerCut, PlanLimit
 from app.events import Restart, TextDelta, ThinkingDelta, TurnEnd, TurnStart, Usage
-
-from .events import turns
+from dialects.events import turns
 
 WHO = Identity("chatcmpl-1", 1700000000)
 START, END = TurnStart("claude-sonnet-5-5"), TurnEnd("end_turn", Usage(1, 2))

@@ -15,7 +15,7 @@ from app.dialects.completions.stream import CompletionStream
 from app.dialects.openai.objects import Identity
 from app.errors import AnswerCut, PlanLimit
 from app.events import ChoiceEvent, Restart, TextDelta, TurnEnd, TurnStart, Usage
-from dialects.chat_completions.events import turns
+from dialects.events import turns
 
 WHO = Identity("cmpl-1", 1700000000)
 START, END = TurnStart("claude-sonnet-5-5"), TurnEnd("end_turn", Usage(1, 2))

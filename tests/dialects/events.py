@@ -7,9 +7,11 @@ import json
 from hypothesis import strategies as st
 
 from app.events import (
+    RedactedThinking,
     Retrying,
     TextDelta,
     ThinkingDelta,
+    ThinkingSignature,
     ToolCallDelta,
     ToolCallStart,
     TurnEnd,
@@ -31,7 +33,11 @@ def delta(text, *, escaped=False):
 
 
 deltas = st.builds(lambda text, escaped: delta(text, escaped=escaped), texts, st.booleans())
-thoughts = texts.map(lambda text: ThinkingDelta(delta(text).json))
+thoughts = (
+    texts.map(lambda text: ThinkingDelta(delta(text).json))
+    | st.just(ThinkingSignature("c2ln"))
+    | st.just(RedactedThinking("eHh4"))
+)
 
 
 @st.composite

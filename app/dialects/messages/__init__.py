@@ -1,0 +1,1 @@
+"""Anthropic's own Messages API: https://docs.claude.com/en/api/messages ."""

@@ -1,0 +1,100 @@
+"""The blocks that users and tools send: text, pictures and documents.
+
+`cache_control` and `citations` are accepted everywhere and have no effect: the CLI caches by itself.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from app.conversation import DocumentBlock, ImageBlock, TextBlock, TextSource
+from app.dialects import data_url, files, images
+from app.dialects.data_url import InlineData
+from app.dialects.fields import invalid, mapping, shown, string
+
+Content = TextBlock | ImageBlock | DocumentBlock
+KINDS = ("text", "image", "document")
+
+
+def listed(content: Any, param: str) -> list[tuple[dict[str, Any], str]]:
+    """Return the blocks of a content and their places; a string is one text. Raises BadRequest naming the field."""
+    if isinstance(content, str):
+        return [({"type": "text", "text": content}, param)]
+    if not isinstance(content, list):
+        raise invalid(param, "must be a string or an array of blocks")
+    places = [(block, f"{param}[{index}]") for index, block in enumerate(content)]
+    return [(mapping(block, place), place) for block, place in places]
+
+
+def contents(content: Any, param: str, kinds: tuple[str, ...] = KINDS) -> list[Content]:
+    """Return a content of these kinds alone, blank texts left out. Raises BadRequest naming the block."""
+    return [found for block, place in listed(content, param) if (found := read(block, place, kinds)) is not None]
+
+
+def texts(content: Any, param: str) -> str:
+    """Return a content that holds text alone, a blank line between its blocks. Raises BadRequest naming the block."""
+    blocks = contents(content, param, ("text",))
+    return "\n\n".join(block.text for block in blocks if isinstance(block, TextBlock))
+
+
+def read(block: dict[str, Any], param: str, kinds: tuple[str, ...]) -> Content | None:
+    """Return a block of one of these kinds, or None for a text of nothing but white space, which the API refuses.
+
+    Raises BadRequest naming the field.
+    """
+    kind = block.get("type")
+    if kind not in kinds:
+        raise unknown(block, param, kinds)
+    if kind == "image":
+        return _image(mapping(block.get("source"), f"{param}.source"), f"{param}.source")
+    if kind == "document":
+        return _document(block, param)
+    text = string(block.get("text"), f"{param}.text")
+    return TextBlock(text) if text.strip() else None
+
+
+def unknown(block: dict[str, Any], param: str, kinds: tuple[str, ...]) -> Exception:
+    """Return the error for a block of another kind."""
+    return invalid(f"{param}.type", f"{shown(block.get('type'))} is not supported here, only {', '.join(kinds)}")
+
+
+def _image(source: dict[str, Any], param: str) -> ImageBlock:
+    match source.get("type"):
+        case "base64":
+            media_type = string(source.get("media_type"), f"{param}.media_type")
+            return images.of_data(media_type, string(source.get("data"), f"{param}.data"), f"{param}.data")
+        case "url":
+            return images.at_address(string(source.get("url"), f"{param}.url"), f"{param}.url")
+        case kind:
+            raise invalid(f"{param}.type", f"must be base64 or url, not {shown(kind)}")
+
+
+def _document(block: dict[str, Any], param: str) -> DocumentBlock:
+    title, context = (
+        None if block.get(key) is None else string(block[key], f"{param}.{key}") or None for key in ("title", "context")
+    )
+    place = f"{param}.source"
+    return DocumentBlock(_source(mapping(block.get("source"), place), place), title, context)
+
+
+def _source(source: dict[str, Any], param: str) -> Any:
+    match source.get("type"):
+        case "base64":
+            place = f"{param}.data"
+            content = data_url.decoded(string(source.get("data"), place), place)
+            media_type = string(source.get("media_type", files.PDF), f"{param}.media_type").lower()
+            return files.source(InlineData(media_type, content.data, content.raw), place)
+        case "text":
+            return _text(string(source.get("data"), f"{param}.data"), f"{param}.data")
+        case "content":
+            return _text(texts(source.get("content"), f"{param}.content"), f"{param}.content")
+        case "url":
+            return images.web_address(string(source.get("url"), f"{param}.url"), f"{param}.url")
+        case kind:
+            raise invalid(f"{param}.type", f"must be base64, text, content or url, not {shown(kind)}")
+
+
+def _text(text: str, param: str) -> TextSource:
+    if not text.strip():
+        raise invalid(param, "holds no text")
+    return TextSource(text)

@@ -1,0 +1,27 @@
+"""The list of models in Anthropic's shape: https://docs.claude.com/en/api/models-list ."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+# Nobody here knows when a model came out; Anthropic's clients are told to expect the epoch then.
+UNKNOWN = "1970-01-01T00:00:00Z"
+
+
+def model_object(entry: Mapping[str, Any]) -> dict[str, Any]:
+    """Return one entry of the catalogue."""
+    return {
+        "type": "model",
+        "id": entry["id"],
+        "display_name": entry.get("name") or entry["id"],
+        "created_at": UNKNOWN,
+        "lifecycle": "active",
+    }
+
+
+def model_list(entries: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return the whole catalogue as one page."""
+    data = [model_object(entry) for entry in entries]
+    first, last = (data[0]["id"], data[-1]["id"]) if data else (None, None)
+    return {"data": data, "has_more": False, "first_id": first, "last_id": last}

@@ -1,0 +1,84 @@
+"""A request body becomes a conversation, or an error that names the field."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from app.conversation import Conversation
+from app.dialects.body import checked, decoded
+from app.dialects.ignored import without_effect
+from app.dialects.messages import content
+from app.dialects.messages.history import turns_of
+from app.dialects.messages.options import options
+from app.dialects.messages.schema import MessageRequest
+from app.dialects.messages.tools import definitions, offered
+from app.dialects.tools import check_names
+from app.errors import BadRequest
+
+# What a client would count on, so that leaving it out would be a wrong answer; the code makes SDKs do without it.
+REFUSED = {
+    "thread": ("nothing is stored here; send the whole conversation", "thread_unsupported_request"),
+    "mcp_servers": ("tools run at the client here", "invalid_value"),
+    "container": ("tools run at the client here", "invalid_value"),
+    "compaction": ("nothing is summarised here", "invalid_value"),
+}
+HONOURED = frozenset(MessageRequest.__struct_fields__)
+# At these values a parameter asks for nothing that is left out.
+NEUTRAL: dict[str, tuple[Any, ...]] = {
+    "temperature": (1,),
+    "top_p": (1,),
+    "metadata": ({},),
+    "service_tier": ("auto", "standard_only"),
+}
+
+
+class ParsedRequest(msgspec.Struct, frozen=True):
+    """A checked request; `ignored` names the parameters that have no effect here."""
+
+    conversation: Conversation
+    stream: bool
+    ignored: tuple[str, ...]
+
+
+def parse(body: bytes, resolve_model: Callable[[str], str]) -> ParsedRequest:
+    """Read a request body. Raises BadRequest with the field in `param`."""
+    fields = decoded(body)
+    _check_refused(fields)
+    request = checked(fields, MessageRequest)
+    if not request.model.strip():
+        raise BadRequest("model must not be empty", param="model", code="invalid_value")
+    if not request.messages:
+        raise BadRequest("messages must hold at least one message", param="messages", code="invalid_value")
+    how = options(request)
+    tools = definitions(request.tools or [])
+    offer, choice, parallel = offered(request.tool_choice, tools)
+    if offer:
+        check_names(tools, "tools", structured=how.schema is not None)
+    conversation = Conversation(
+        resolve_model(request.model),
+        "" if request.system is None else content.texts(request.system, "system"),
+        turns_of(request.messages),
+        offer,
+        msgspec.structs.replace(how, tool_choice=choice, parallel_tools=parallel),
+    )
+    return ParsedRequest(conversation, bool(request.stream), _ignored(fields, request))
+
+
+def _check_refused(fields: dict[str, Any]) -> None:
+    for name, (reason, code) in REFUSED.items():
+        if fields.get(name):
+            raise BadRequest(f"{name} is not supported: {reason}.", param=name, code=code)
+
+
+def _ignored(fields: dict[str, Any], request: MessageRequest) -> tuple[str, ...]:
+    names = without_effect(fields, HONOURED, NEUTRAL)
+    thinking = request.thinking
+    if thinking is None:
+        return names
+    # The CLI decides how much the model thinks, by the effort.
+    if thinking.type == "disabled":
+        return (*names, "thinking")
+    return names if thinking.budget_tokens is None else (*names, "thinking.budget_tokens")

@@ -1,0 +1,40 @@
+"""What a message request may hold, as far as it is looked at; the rest is accepted and named as ignored."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import msgspec
+
+# No model comes near; larger numbers would mean nothing but trouble for whoever counts in 32 bits.
+MaxTokens = Annotated[int, msgspec.Meta(ge=1, le=2**31 - 1)]
+
+
+class Thinking(msgspec.Struct):
+    """Whether to think, and whether to show it."""
+
+    type: str
+    budget_tokens: int | None = None
+    display: str | None = None
+
+
+class OutputConfig(msgspec.Struct):
+    """How much effort to make, and in which form the answer is wanted."""
+
+    effort: str | None = None
+    format: dict[str, Any] | None = None
+
+
+class MessageRequest(msgspec.Struct):
+    """The fields looked at; null means absent. Those of type Any are checked item by item, to name the item."""
+
+    model: str
+    max_tokens: MaxTokens
+    messages: list[Any]
+    system: Any = None
+    stream: bool | None = None
+    stop_sequences: list[Any] | None = None
+    thinking: Thinking | None = None
+    tools: list[Any] | None = None
+    tool_choice: dict[str, Any] | None = None
+    output_config: OutputConfig | None = None

@@ -56,11 +56,6 @@ def plain(call_id: str) -> str:
     return re.sub(r"[^a-zA-Z0-9]", "", call_id)
 
 
-def plain(call_id: str) -> str:
-    """Return a call's id as ids are compared: clients may hand them back without their punctuation."""
-    return re.sub(r"[^a-zA-Z0-9]", "", call_id)
-
-
 class ToolUseBlock(msgspec.Struct, frozen=True, tag="tool_use"):
     """A call the assistant made; `input` is a JSON object."""
 

@@ -7,13 +7,15 @@ from typing import Any
 
 import msgspec
 
-from app.openapi import requests, responses
+from app.openapi import failures, requests, responses
+from app.openapi.failures import ANTHROPIC, OPENAI
 from app.sessions.store import MOST_CHARACTERS
 from app.version import __version__
 
 PREFIX = "/v1"
 # What can go wrong where no model is asked.
 PLAIN_FAILURES = (401, 403, 404, 405, 500)
+MODELS = "What this login may use; to a request with the header `anthropic-version` in Anthropic's shape."
 MODEL_ID = {
     "name": "name",
     "in": "path",
@@ -56,7 +58,7 @@ def document() -> dict[str, Any]:
         "info": {
             "title": "claude-max-api-proxy",
             "version": __version__,
-            "description": "The part of OpenAI's API that this server speaks, over the Claude Code CLI.",
+            "description": "What this server speaks of OpenAI's and Anthropic's APIs, over the Claude Code CLI.",
             "license": {"name": "MIT", "identifier": "MIT"},
         },
         "servers": [{"url": "/"}],
@@ -65,7 +67,7 @@ def document() -> dict[str, Any]:
         "paths": paths,
         "components": {
             "schemas": {**requests.schemas(), **responses.SCHEMAS},
-            "responses": responses.failures(),
+            "responses": failures.failures(),
             "securitySchemes": {
                 "bearer": {"type": "http", "scheme": "bearer"},
                 "header": {"type": "apiKey", "in": "header", "name": "x-api-key"},
@@ -75,13 +77,24 @@ def document() -> dict[str, Any]:
 
 
 def _api() -> dict[str, Any]:
-    model = _reading("retrieveModel", "One model, by id, alias or prefixed name.", "Model")
+    model = _reading("retrieveModel", "One model, by id, alias or prefixed name.", "Model", "AnthropicModel")
     return {
         "/chat/completions": {
             "post": _turn("createChatCompletion", "Answer a conversation.", "ChatRequest", "ChatCompletion")
         },
         "/completions": {"post": _turn("createCompletion", "Continue a text.", "CompletionRequest", "Completion")},
-        "/models": {"get": _reading("listModels", "What this login may use.", "ModelList")},
+        "/messages": {
+            "post": _turn(
+                "createMessage",
+                "Answer a conversation.",
+                "MessageRequest",
+                "Message",
+                stream=responses.EVENTS,
+                words=ANTHROPIC,
+            )
+        },
+        "/messages/count_tokens": {"post": _not_offered("countTokens", "Count the tokens of a conversation.")},
+        "/models": {"get": _reading("listModels", MODELS, "ModelList", "AnthropicModelList")},
         "/models/{name}": {"get": {**model, "parameters": [MODEL_ID]}},
         "/sessions": {"get": _stored("listSessions", "The conversations kept here.", "SessionList")},
         "/sessions/{name}": {
@@ -92,11 +105,13 @@ def _api() -> dict[str, Any]:
     }
 
 
-def _turn(operation: str, summary: str, request: str, answer: str) -> dict[str, Any]:
+def _turn(
+    operation: str, summary: str, request: str, answer: str, *, stream: str = responses.CHUNKS, words: str = OPENAI
+) -> dict[str, Any]:
     body = {"application/json": {"schema": {"$ref": requests.REF.format(name=request)}}}
     answers = {
-        200: responses.success(answer, turn=True),
-        **{status: responses.failure(status) for status in responses.failing()},
+        200: responses.success(answer, stream=stream),
+        **{status: failures.failure(status, words) for status in failures.failing(words)},
     }
     return {
         "operationId": operation,
@@ -107,18 +122,27 @@ def _turn(operation: str, summary: str, request: str, answer: str) -> dict[str, 
     }
 
 
-def _reading(operation: str, summary: str, answer: str) -> dict[str, Any]:
-    answers = {200: responses.success(answer), **{status: responses.failure(status) for status in PLAIN_FAILURES}}
+def _not_offered(operation: str, summary: str) -> dict[str, Any]:
+    statuses = (*PLAIN_FAILURES, 413, 429, 501)
+    return {
+        "operationId": operation,
+        "summary": f"{summary} Not offered.",
+        "responses": {str(status): failures.failure(status, ANTHROPIC) for status in statuses},
+    }
+
+
+def _reading(operation: str, summary: str, *answers: str) -> dict[str, Any]:
+    described = {200: responses.success(*answers), **{status: failures.failure(status) for status in PLAIN_FAILURES}}
     return {
         "operationId": operation,
         "summary": f"{summary} Costs nothing.",
-        "responses": {str(status): response for status, response in answers.items()},
+        "responses": {str(status): response for status, response in described.items()},
     }
 
 
 def _stored(operation: str, summary: str, answer: str) -> dict[str, Any]:
     described = _reading(operation, summary, answer)
-    described["responses"]["503"] = responses.failure(503)
+    described["responses"]["503"] = failures.failure(503)
     return described
 
 

@@ -9,13 +9,16 @@ import msgspec
 from app.dialects.chat_completions.messages import ROLES
 from app.dialects.chat_completions.schema import ChatRequest
 from app.dialects.completions.schema import CompletionRequest
+from app.dialects.messages import history
+from app.dialects.messages.schema import MessageRequest
+from app.dialects.messages.tools import CHOICES
 from app.dialects.openai.answer_schema import KINDS
 from app.dialects.openai.effort import EFFORTS
 from app.dialects.openai.options import MOST_ANSWERS
 from app.dialects.stops import MOST_STOPS
 
 REF = "#/components/schemas/{name}"
-STRUCTS = (ChatRequest, CompletionRequest)
+STRUCTS = (ChatRequest, CompletionRequest, MessageRequest)
 
 STRING = {"type": "string"}
 NULL = {"type": "null"}
@@ -69,7 +72,7 @@ MESSAGE = {
     "required": ["role"],
     "examples": [{"role": "user", "content": "Hello!"}],
 }
-FUNCTION = {
+FUNCTION: dict[str, Any] = {
     "type": "object",
     "properties": {
         "name": {"type": "string", "pattern": "^[a-zA-Z0-9_-]{1,128}$"},
@@ -82,6 +85,16 @@ TOOL = {
     "type": "object",
     "properties": {"type": {"const": "function"}, "function": FUNCTION},
     "required": ["type", "function"],
+}
+OWN_TOOL = {
+    "type": "object",
+    "properties": {
+        "name": FUNCTION["properties"]["name"],
+        "description": STRING,
+        "input_schema": {"type": "object", "description": "A JSON Schema (draft 2020-12) of an object."},
+        "type": {"const": "custom"},
+    },
+    "required": ["name", "input_schema"],
 }
 
 # What the structs leave to a closer look, by struct and field.
@@ -112,6 +125,33 @@ FILLED: dict[str, dict[str, Any]] = {
         "reasoning_effort": {"anyOf": [{"enum": list(EFFORTS)}, NULL]},
         "modalities": {"anyOf": [{"type": "array", "items": {"const": "text"}}, NULL]},
         "stop": STOP,
+    },
+    "MessageRequest": {
+        "model": {"type": "string", "pattern": r"\S", "examples": ["claude-sonnet-4"]},
+        "messages": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "properties": {
+                    "role": {"enum": list(history.ROLES)},
+                    "content": {
+                        "anyOf": [
+                            STRING,
+                            {"type": "array", "items": {"type": "object", "properties": {"type": STRING}}},
+                        ]
+                    },
+                },
+                "required": ["role", "content"],
+                "examples": [{"role": "user", "content": "Hello!"}],
+            },
+            "minItems": 1,
+        },
+        "system": {"anyOf": [STRING, {"type": "array", "items": OBJECT}, NULL]},
+        "stop_sequences": {"anyOf": [{"type": "array", "items": STRING, "maxItems": MOST_STOPS}, NULL]},
+        "tools": {"anyOf": [{"type": "array", "items": OWN_TOOL, "maxItems": 128}, NULL]},
+        "tool_choice": {
+            "anyOf": [{"type": "object", "properties": {"type": {"enum": list(CHOICES)}}, "required": ["type"]}, NULL]
+        },
     },
     "CompletionRequest": {
         "model": {"type": "string", "pattern": r"\S", "examples": ["claude-haiku-4"]},

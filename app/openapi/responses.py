@@ -1,15 +1,15 @@
-"""What the routes answer: objects and errors."""
+"""What the routes answer when all goes well."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import typing
 from http import HTTPStatus
 from typing import Any
 
+from app.blocks import Kind
 from app.dialects.openai.objects import FINISH_REASONS
-from app.errors import ClientGone, ProxyError
+from app.openapi.failures import REQUEST_ID, STRING
 
-STRING = {"type": "string"}
 NULLABLE_STRING = {"type": ["string", "null"]}
 NUMBER = {"type": "integer", "minimum": 0}
 COUNTS = {"type": "object", "additionalProperties": NUMBER}
@@ -35,13 +35,16 @@ WINDOW = closed(
     status=NULLABLE_STRING,
     seen_at=TIME,
 )
-STREAM = "chunks, then the usage if it was asked for, then `[DONE]`; or an error object and nothing after it."
+CHUNKS = "chunks, then the usage if it was asked for, then `[DONE]`; or an error object and nothing after it."
+EVENTS = "the events of the Messages API, pings among them; or an `error` event and nothing after it."
+EXAMPLE = "data: {...}\n\n"
 REASONS = sorted(set(FINISH_REASONS.values()))
 TOOL_CALL = closed(id=STRING, type={"const": "function"}, function=closed(name=STRING, arguments=STRING))
 MESSAGE = closed(
     role={"const": "assistant"}, content=NULLABLE_STRING, refusal=NULLABLE_STRING, annotations={"type": "array"}
 )
 MESSAGE["properties"].update(reasoning_content=STRING, tool_calls=_array(_ref("ToolCall")))
+BLOCKS = list(typing.get_args(Kind))
 IDENTITY = {"id": STRING, "created": NUMBER, "model": STRING}
 SESSION = {"id": STRING, "created_at": NUMBER, "last_used_at": NUMBER, "expires_at": NUMBER}
 
@@ -78,6 +81,33 @@ SCHEMAS: dict[str, Any] = {
     ),
     "Model": closed(id=STRING, object={"const": "model"}, created=NUMBER, owned_by=STRING),
     "ModelList": closed(object={"const": "list"}, data=_array(_ref("Model"))),
+    "AnthropicModel": closed(
+        id=STRING, type={"const": "model"}, display_name=STRING, created_at=STRING, lifecycle={"const": "active"}
+    ),
+    "AnthropicModelList": closed(
+        data=_array(_ref("AnthropicModel")), has_more={"const": False}, first_id=STRING, last_id=STRING
+    ),
+    "AnthropicError": closed(
+        type={"const": "error"},
+        error=closed(type=STRING, message=STRING, details={"type": ["object", "null"]}),
+        request_id=NULLABLE_STRING,
+    ),
+    "Message": closed(
+        id=STRING,
+        type={"const": "message"},
+        role={"const": "assistant"},
+        model=STRING,
+        content=_array({"type": "object", "properties": {"type": {"enum": BLOCKS}}, "required": ["type"]}),
+        stop_reason=STRING,
+        stop_sequence=NULLABLE_STRING,
+        usage=closed(
+            input_tokens=NUMBER,
+            cache_creation_input_tokens=NUMBER,
+            cache_read_input_tokens=NUMBER,
+            output_tokens=NUMBER,
+            output_tokens_details=closed(thinking_tokens=NUMBER),
+        ),
+    ),
     "Health": closed(status={"const": "ok"}, provider=STRING, timestamp={"type": "string", "format": "date-time"}),
     "Readiness": closed(
         status={"enum": ["ready", "not_ready"]},
@@ -109,63 +139,23 @@ SCHEMAS: dict[str, Any] = {
     "SessionDeleted": closed(id=STRING, object={"const": "session.deleted"}, deleted={"const": True}),
 }
 HEADERS = {
-    "x-request-id": {"description": "What the log calls this request.", "schema": STRING},
+    "x-request-id": REQUEST_ID,
     "x-proxy-served": {"description": "Which process answered: kept, parked, spare or cold.", "schema": STRING},
     "X-Session-Id": {"description": "The session, where the request named one.", "schema": STRING},
     "x-proxy-ignored": {"description": "Parameters that were sent and have no effect.", "schema": STRING},
 }
 
 
-def success(name: str, *, turn: bool = False) -> dict[str, Any]:
-    """Return the response with an object of this name; that of a `turn` may also be a stream."""
-    content: dict[str, Any] = {"application/json": {"schema": _ref(name)}}
-    if turn:
+def success(*names: str, stream: str = "") -> dict[str, Any]:
+    """Return the response with an object of one of these names; `stream` says what it is made of as a stream."""
+    schemas = [_ref(name) for name in names]
+    schema = schemas[0] if len(schemas) == 1 else {"anyOf": schemas}
+    content: dict[str, Any] = {"application/json": {"schema": schema}}
+    if stream:
         # No schema: OpenAPI 3.1 has none for the events of a stream.
-        content["text/event-stream"] = {"example": 'data: {"id": "...", "choices": [...]}\n\ndata: [DONE]\n\n'}
+        content["text/event-stream"] = {"example": EXAMPLE}
     return {
-        "description": f"The answer, whole or as server-sent events: {STREAM}" if turn else HTTPStatus.OK.phrase,
-        "headers": {header: HEADERS[header] for header in (HEADERS if turn else ["x-request-id"])},
+        "description": f"The answer, whole or as server-sent events: {stream}" if stream else HTTPStatus.OK.phrase,
+        "headers": {header: HEADERS[header] for header in (HEADERS if stream else ["x-request-id"])},
         "content": content,
     }
-
-
-def failure(status: int) -> dict[str, str]:
-    """Return a reference to one of `failures`."""
-    return {"$ref": f"#/components/responses/{_name(status)}"}
-
-
-def failures() -> dict[str, dict[str, Any]]:
-    """Return the response of each status an error can have, by name."""
-    told: dict[int, list[str]] = {}
-    for kind in _kinds(ProxyError):
-        if kind is not ClientGone:
-            code = f"`{kind.code}`: " if kind.code else ""
-            first = (kind.__doc__ or "").partition("\n")[0] if kind is not ProxyError else "The log has the reason."
-            told.setdefault(kind.status, []).append(code + first)
-    return {
-        _name(status): {
-            "description": " ".join(sentences),
-            "headers": {
-                "x-request-id": HEADERS["x-request-id"],
-                "x-should-retry": {"description": "Whether asking again may help.", "schema": STRING},
-                "Retry-After": {"description": "Seconds, where they are known.", "schema": STRING},
-            },
-            "content": {"application/json": {"schema": _ref("Error")}},
-        }
-        for status, sentences in sorted(told.items())
-    }
-
-
-def failing() -> list[int]:
-    """Return the statuses that errors can have."""
-    return sorted({kind.status for kind in _kinds(ProxyError) if kind is not ClientGone})
-
-
-def _name(status: int) -> str:
-    return HTTPStatus(status).phrase.title().replace(" ", "")
-
-
-def _kinds(kind: type[ProxyError]) -> Iterator[type[ProxyError]]:
-    yield kind
-    for inner in kind.__subclasses__():
-        yield from _kinds(inner)

@@ -14,6 +14,7 @@ from app.blueprints.messages import messages
 from app.blueprints.models import models
 from app.blueprints.openapi import openapi
 from app.blueprints.page import page
+from app.blueprints.responses import responses
 from app.blueprints.sessions import sessions
 from app.claude.pool import Pool
 from app.config import Settings
@@ -65,6 +66,6 @@ def create_app(settings: Settings | None = None) -> flask.Flask:
     app.register_blueprint(health)
     app.register_blueprint(page)
     for prefix in ("/v1", ""):
-        for blueprint in (chat, completions, messages, models, sessions, openapi):
+        for blueprint in (chat, completions, responses, messages, models, sessions, openapi):
             app.register_blueprint(blueprint, url_prefix=prefix or None, name=f"{blueprint.name}{prefix}")
     return app

@@ -28,7 +28,7 @@ BEYOND_THE_FAKE = {"schema_not_satisfied", "tool_choice_not_satisfied"}
 # Schemathesis leaves a stream after so many events, its comment included.
 READ_EVENTS = 19
 # The last event of a stream that has no end mark.
-ENDS = {"message_stop"}
+ENDS = {"message_stop", "response.completed"}
 CONFORMANCE = [status_code_conformance, content_type_conformance, response_schema_conformance]
 RIGHT, WRONG = GenerationMode.POSITIVE, GenerationMode.NEGATIVE
 OPERATIONS = [
@@ -36,6 +36,10 @@ OPERATIONS = [
     ("POST", "/v1/chat/completions", WRONG, 30),
     ("POST", "/v1/completions", RIGHT, 30),
     ("POST", "/v1/completions", WRONG, 30),
+    ("POST", "/v1/responses", RIGHT, 30),
+    ("POST", "/v1/responses", WRONG, 30),
+    ("GET", "/v1/responses/{name}", RIGHT, 10),
+    ("DELETE", "/v1/responses/{name}", RIGHT, 10),
     ("POST", "/v1/messages", RIGHT, 30),
     ("POST", "/v1/messages", WRONG, 30),
     ("GET", "/v1/models/{name}", RIGHT, 30),

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from app.conversation import DocumentBlock, ImageBlock, TextBlock, ToolResultBlock, ToolUseBlock, plain
+from app.conversation import DocumentBlock, ImageBlock, TextBlock, ToolResultBlock, ToolUseBlock, Turn, plain
 from app.dialects.fields import invalid
 from app.errors import BadRequest
 
@@ -24,6 +24,11 @@ class ToolRounds:
         self._continues = continues
         self._open: dict[str, str] = {}  # letters and digits of an unanswered call's id -> the id the API gets
         self._used: set[str] = set()
+
+    def resume(self, turn: Turn) -> None:
+        """Take up a turn that was said before; the calls of the last one wait for their results."""
+        self._open = {plain(block.id): block.id for block in turn.content if isinstance(block, ToolUseBlock)}
+        self._used.update(self._open.values())
 
     def call(self, given: Any, name: str, arguments: dict[str, Any], param: str) -> ToolUseBlock:
         """Return a call of the assistant; it must be answered before anything else is said.

@@ -83,6 +83,19 @@ def _api() -> dict[str, Any]:
             "post": _turn("createChatCompletion", "Answer a conversation.", "ChatRequest", "ChatCompletion")
         },
         "/completions": {"post": _turn("createCompletion", "Continue a text.", "CompletionRequest", "Completion")},
+        "/responses": {
+            "post": _turn("createResponse", "Answer an input.", "ResponseRequest", "Response", stream=responses.STATES)
+        },
+        "/responses/{name}": {
+            "get": {
+                **_stored("retrieveResponse", "A response that is kept.", "Response"),
+                "parameters": [SESSION_ID],
+            },
+            "delete": {
+                **_stored("deleteResponse", "Forget a response.", "ResponseDeleted"),
+                "parameters": [SESSION_ID],
+            },
+        },
         "/messages": {
             "post": _turn(
                 "createMessage",

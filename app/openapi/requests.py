@@ -15,10 +15,13 @@ from app.dialects.messages.tools import CHOICES
 from app.dialects.openai.answer_schema import KINDS
 from app.dialects.openai.effort import EFFORTS
 from app.dialects.openai.options import MOST_ANSWERS
+from app.dialects.openai.tool_choice import WORDS
+from app.dialects.responses import items as responses
+from app.dialects.responses.schema import ResponseRequest
 from app.dialects.stops import MOST_STOPS
 
 REF = "#/components/schemas/{name}"
-STRUCTS = (ChatRequest, CompletionRequest, MessageRequest)
+STRUCTS = (ChatRequest, CompletionRequest, ResponseRequest, MessageRequest)
 
 STRING = {"type": "string"}
 NULL = {"type": "null"}
@@ -86,6 +89,8 @@ TOOL = {
     "properties": {"type": {"const": "function"}, "function": FUNCTION},
     "required": ["type", "function"],
 }
+FLAT_TOOL = {**FUNCTION, "properties": {**FUNCTION["properties"], "type": {"const": "function"}}}
+FLAT_TOOL["required"] = ["type", "name"]
 OWN_TOOL = {
     "type": "object",
     "properties": {
@@ -125,6 +130,29 @@ FILLED: dict[str, dict[str, Any]] = {
         "reasoning_effort": {"anyOf": [{"enum": list(EFFORTS)}, NULL]},
         "modalities": {"anyOf": [{"type": "array", "items": {"const": "text"}}, NULL]},
         "stop": STOP,
+    },
+    "ResponseRequest": {
+        "model": {"type": "string", "pattern": r"\S", "examples": ["claude-sonnet-4"]},
+        "input": {
+            "description": "A text, or items.",
+            "anyOf": [
+                {"type": "string", "pattern": r"\S"},
+                {
+                    "type": "array",
+                    "items": {
+                        "type": "object",
+                        "properties": {
+                            "type": {"enum": list(responses.KINDS)},
+                            "role": {"enum": list(responses.ROLES)},
+                        },
+                    },
+                    "minItems": 1,
+                },
+            ],
+            "examples": ["Hello!"],
+        },
+        "tools": {"anyOf": [{"type": "array", "items": FLAT_TOOL, "maxItems": 128}, NULL]},
+        "tool_choice": {"anyOf": [{"enum": list(WORDS)}, OBJECT, NULL]},
     },
     "MessageRequest": {
         "model": {"type": "string", "pattern": r"\S", "examples": ["claude-sonnet-4"]},

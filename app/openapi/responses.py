@@ -37,6 +37,7 @@ WINDOW = closed(
 )
 CHUNKS = "chunks, then the usage if it was asked for, then `[DONE]`; or an error object and nothing after it."
 EVENTS = "the events of the Messages API, pings among them; or an `error` event and nothing after it."
+STATES = "the events of the Responses API, the last of them `response.completed`, `.incomplete` or `.failed`."
 EXAMPLE = "data: {...}\n\n"
 REASONS = sorted(set(FINISH_REASONS.values()))
 TOOL_CALL = closed(id=STRING, type={"const": "function"}, function=closed(name=STRING, arguments=STRING))
@@ -44,6 +45,7 @@ MESSAGE = closed(
     role={"const": "assistant"}, content=NULLABLE_STRING, refusal=NULLABLE_STRING, annotations={"type": "array"}
 )
 MESSAGE["properties"].update(reasoning_content=STRING, tool_calls=_array(_ref("ToolCall")))
+ITEMS = ["message", "function_call", "reasoning"]
 BLOCKS = list(typing.get_args(Kind))
 IDENTITY = {"id": STRING, "created": NUMBER, "model": STRING}
 SESSION = {"id": STRING, "created_at": NUMBER, "last_used_at": NUMBER, "expires_at": NUMBER}
@@ -108,6 +110,26 @@ SCHEMAS: dict[str, Any] = {
             output_tokens_details=closed(thinking_tokens=NUMBER),
         ),
     ),
+    "Response": closed(
+        id=STRING,
+        object={"const": "response"},
+        created_at=NUMBER,
+        status={"enum": ["completed", "incomplete"]},
+        error={"type": "null"},
+        incomplete_details={"type": ["object", "null"]},
+        model=STRING,
+        output=_array({"type": "object", "properties": {"type": {"enum": ITEMS}}, "required": ["type", "id"]}),
+        previous_response_id=NULLABLE_STRING,
+        store={"type": "boolean"},
+        usage=closed(
+            input_tokens=NUMBER,
+            input_tokens_details=closed(cached_tokens=NUMBER, cache_write_tokens=NUMBER),
+            output_tokens=NUMBER,
+            output_tokens_details=closed(reasoning_tokens=NUMBER),
+            total_tokens=NUMBER,
+        ),
+    ),
+    "ResponseDeleted": closed(id=STRING, object={"const": "response"}, deleted={"const": True}),
     "Health": closed(status={"const": "ok"}, provider=STRING, timestamp={"type": "string", "format": "date-time"}),
     "Readiness": closed(
         status={"enum": ["ready", "not_ready"]},

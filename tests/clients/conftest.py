@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -67,7 +68,7 @@ def refused(request: pytest.FixtureRequest, server: Server, standin: StandIn) ->
 
 
 def _chats(server: Server) -> int:
-    return server.log.count("POST /v1/chat/completions status=")
+    return len(re.findall(r"POST /v1/(?:chat/completions|responses) status=", server.log))
 
 
 @pytest.fixture

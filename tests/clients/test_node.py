@@ -43,7 +43,7 @@ def scripts(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Confi
     return installed
 
 
-@pytest.fixture(params=["openai_node", "ai_sdk"])
+@pytest.fixture(params=["openai_node", "ai_sdk", "ai_sdk_openai"])
 def client(request: pytest.FixtureRequest) -> str:
     return request.param
 

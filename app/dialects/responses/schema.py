@@ -1,0 +1,45 @@
+"""What a request for a response may hold, as far as it is looked at; the rest is accepted and named as ignored."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from app.dialects.openai.options import Temperature, Tokens, TopP
+
+
+class ReasoningConfig(msgspec.Struct):
+    """How much to think, and whether to tell of it."""
+
+    effort: str | None = None
+    summary: str | None = None
+    generate_summary: str | None = None
+
+
+class TextConfig(msgspec.Struct):
+    """In which form the answer is wanted."""
+
+    format: dict[str, Any] | None = None
+    verbosity: str | None = None
+
+
+class ResponseRequest(msgspec.Struct):
+    """The fields looked at; null means absent. Those of type Any are checked item by item, to name the item."""
+
+    model: str
+    input: Any = None
+    instructions: str | None = None
+    stream: bool | None = None
+    store: bool | None = None
+    previous_response_id: str | None = None
+    max_output_tokens: Tokens | None = None
+    tools: list[Any] | None = None
+    tool_choice: Any = None
+    parallel_tool_calls: bool | None = None
+    text: TextConfig | None = None
+    reasoning: ReasoningConfig | None = None
+    metadata: dict[str, Any] | None = None
+    # In range they have no effect.
+    temperature: Temperature | None = None
+    top_p: TopP | None = None

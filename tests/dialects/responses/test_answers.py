@@ -1,0 +1,183 @@
+"""A turn becomes a response, whole or as events, and both tell the same."""
+
+from __future__ import annotations
+
+import json
+
+import msgspec
+import pytest
+from hypothesis import given
+from openai import omit
+from openai._models import construct_type
+from openai.lib.streaming.responses._responses import ResponseStreamState
+from openai.types.responses import Response, ResponseStreamEvent
+from pydantic import TypeAdapter
+
+from app.dialects.responses import objects
+from app.dialects.responses.response import finished
+from app.dialects.responses.schema import ResponseRequest
+from app.dialects.responses.stream import ResponseStream
+from app.errors import AnswerCut, PlanLimit, ProxyError
+from app.events import (
+    Restart,
+    TextDelta,
+    ThinkingDelta,
+    ThinkingSignature,
+    ToolCallDelta,
+    ToolCallStart,
+    TurnEnd,
+    TurnStart,
+    Usage,
+)
+from dialects.events import turns
+
+REQUEST = ResponseRequest("sonnet", "Hi", tools=[{"type": "function", "name": "look", "parameters": {}}])
+START = TurnStart("claude-sonnet-5-5")
+END = TurnEnd("end_turn", Usage(12, 7, 5, 3, 2))
+event_type = TypeAdapter(ResponseStreamEvent)
+
+
+def begun():
+    return objects.begun("resp_1", REQUEST, stored=True)
+
+
+def events(data):
+    """Return the data of the events, each under the name it has itself."""
+    found = []
+    for part in data.decode().split("\n\n")[:-1]:
+        name, line = part.split("\n")
+        found.append(json.loads(line.removeprefix("data: ")))
+        assert name == f"event: {found[-1]['type']}"
+    return found
+
+
+def streamed(*batches, thinking=True):
+    """Return the events of a stream, numbered without a gap."""
+    stream = ResponseStream(begun(), thinking=thinking)
+    found = events(stream.opening() + stream.heartbeat() + b"".join(stream.feed(batch) for batch in batches))
+    assert [event["sequence_number"] for event in found] == list(range(len(found)))
+    return found
+
+
+def whole(*batches, thinking=True):
+    return json.loads(msgspec.json.encode(finished(batches, begun(), thinking=thinking)))
+
+
+def timeless(response):
+    return {key: value for key, value in response.items() if key not in {"created_at", "completed_at"}}
+
+
+@given(turns())
+def test_the_same_either_way(batches):
+    """The stream's last event holds the response that comes whole; all are of the SDK's types, which follows them."""
+    state = ResponseStreamState(input_tools=omit, text_format=omit)
+    found = streamed(*batches)
+    for event in found:
+        event_type.validate_python(event)
+        state.handle_event(construct_type(type_=ResponseStreamEvent, value=event))
+    told = whole(*batches)
+    Response.model_validate(told)
+    assert timeless(found[-1]["response"]) == timeless(told)
+    assert found[-1]["type"] == f"response.{told['status']}"
+    done = [event["item"] for event in found if event["type"] == "response.output_item.done"]
+    assert done == told["output"]
+
+
+def test_stream():
+    """Reasoning, text and a call are items, one after the other, each begun and ended."""
+    found = streamed(
+        [START, ThinkingDelta(b'"hm"'), ThinkingSignature("c2ln")],
+        [TextDelta(b'"a"'), TextDelta(b'"b"'), ToolCallStart(0, "toolu1", "look"), ToolCallDelta(0, b'"{}"')],
+        [TurnEnd("tool_use", END.usage)],
+    )
+    assert [event["type"].removeprefix("response.") for event in found] == [
+        "created",
+        "in_progress",
+        "in_progress",
+        "output_item.added",
+        "reasoning_summary_part.added",
+        "reasoning_summary_text.delta",
+        "reasoning_summary_text.done",
+        "reasoning_summary_part.done",
+        "output_item.done",
+        "output_item.added",
+        "content_part.added",
+        "output_text.delta",
+        "output_text.delta",
+        "output_text.done",
+        "content_part.done",
+        "output_item.done",
+        "output_item.added",
+        "function_call_arguments.delta",
+        "function_call_arguments.done",
+        "output_item.done",
+        "completed",
+    ]
+    response = found[-1]["response"]
+    assert [item["id"] for item in response["output"]] == ["rs_1_0", "msg_1_1", "fc_1_2"]
+    assert [item.get("call_id") for item in response["output"]] == [None, None, "toolu1"]
+    assert response["model"] == "claude-sonnet-5-5"
+    assert response["usage"] == {
+        "input_tokens": 20,
+        "input_tokens_details": {"cached_tokens": 5, "cache_write_tokens": 3},
+        "output_tokens": 7,
+        "output_tokens_details": {"reasoning_tokens": 2},
+        "total_tokens": 27,
+    }
+
+
+def test_reasoning_not_asked_for():
+    """Without a summary asked for there is no item for it."""
+    batch = [START, ThinkingDelta(b'"hm"'), ThinkingSignature("c2ln"), TextDelta(b'"a"'), END]
+    assert [item["type"] for item in whole(batch, thinking=False)["output"]] == ["message"]
+
+
+@pytest.mark.parametrize(
+    ("stop", "reason"),
+    [
+        ("max_tokens", "max_output_tokens"),
+        ("model_context_window_exceeded", "max_output_tokens"),
+        ("refusal", "content_filter"),
+    ],
+)
+def test_incomplete(stop, reason):
+    """An answer that is not whole says so, and so does its last item."""
+    batch = [START, TextDelta(b'"a"'), TurnEnd(stop, Usage())]
+    response = whole(batch)
+    assert (response["status"], response["incomplete_details"]) == ("incomplete", {"reason": reason})
+    assert response["output"][0]["status"] == "incomplete"
+    assert streamed(batch)[-1]["type"] == "response.incomplete"
+
+
+def test_restart():
+    """A whole response has nothing of an answer that broke off; sent text makes the stream fail."""
+    batch = [START, ThinkingDelta(b'"hm"'), TextDelta(b'"a"'), Restart(0), TextDelta(b'"b"'), END]
+    (item,) = whole(batch)["output"]
+    assert item["content"][0]["text"] == "b"
+    stream = ResponseStream(begun(), thinking=True)
+    with pytest.raises(AnswerCut):
+        stream.feed(batch)
+
+
+@pytest.mark.parametrize(
+    ("error", "code"), [(ProxyError("Why."), "server_error"), (PlanLimit("Why."), "rate_limit_exceeded")]
+)
+def test_failed(error, code):
+    """A failure ends the stream with the response that failed, and all there is of it."""
+    stream = ResponseStream(begun(), thinking=True)
+    stream.feed([START, TextDelta(b'"a"')])
+    (event,) = events(stream.error(error))
+    event_type.validate_python(event)
+    assert event["type"] == "response.failed"
+    assert (event["response"]["status"], event["response"]["error"]) == ("failed", {"code": code, "message": "Why."})
+    assert event["response"]["output"][0]["content"][0]["text"] == "a"
+
+
+def test_repeated():
+    """The response repeats what was asked for."""
+    request = ResponseRequest(
+        "sonnet", "Hi", instructions="I", metadata={"a": "b"}, tool_choice="none", max_output_tokens=5, temperature=0.5
+    )
+    response = objects.begun("resp_1", request, stored=False)
+    assert (response["instructions"], response["metadata"], response["tool_choice"]) == ("I", {"a": "b"}, "none")
+    assert (response["max_output_tokens"], response["temperature"], response["store"]) == (5, 0.5, False)

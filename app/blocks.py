@@ -46,8 +46,7 @@ class AnswerBlock:
         return msgspec.json.decode(self.json, type=str)
 
 
-@dataclasses.dataclass(frozen=True)
-class Change:
+class Change(msgspec.Struct, frozen=True):
     """What an event did to the block at `index`: `what` says whether it began, grew by `piece` or ended."""
 
     what: Literal["opened", "grown", "closed"]

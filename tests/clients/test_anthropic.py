@@ -11,7 +11,7 @@ import pytest
 from server import Server
 from talk import turns
 
-from app.standin import Failure, Reply, StandIn, Text, Thinking
+from app.standin import Reply, StandIn, Text, Thinking
 
 from .scenario import (
     ADDRESS,
@@ -21,21 +21,12 @@ from .scenario import (
     PARAMETERS,
     QUESTION,
     Address,
-    Refusal,
     assert_native_round,
-    refusals,
     two_calls_then_text,
 )
 
 HELLO: list[Any] = [{"role": "user", "content": "Hi"}]
 WEATHER = {"name": "get_weather", "description": "Current weather of a city", "input_schema": PARAMETERS}
-CLASSES = {
-    400: anthropic.BadRequestError,
-    401: anthropic.AuthenticationError,
-    429: anthropic.RateLimitError,
-    529: anthropic.OverloadedError,
-}
-SECRET = "laptop-" + "s" * 30
 THINKING: Any = {"type": "adaptive"}
 
 
@@ -193,44 +184,6 @@ def test_max_tokens(client: anthropic.Anthropic, standin: StandIn) -> None:
     assert create(client, max_tokens=2).stop_reason == "max_tokens"
 
 
-@pytest.mark.parametrize("name", ["logged out", "plan limit", "too long"])
-def test_refusal(client: anthropic.Anthropic, server: Server, standin: StandIn, name: str, *, stream: bool) -> None:
-    """A refusal is the exception of its status, with its code and words, and is not tried again."""
-    refusal: Refusal = refusals()[name]
-    standin.reply = lambda _: refusal.failure
-    with pytest.raises(CLASSES[refusal.status]) as raised:
-        streamed(client) if stream else create(client)
-    assert (raised.value.status_code, raised.value.error_code) == (refusal.status, refusal.code)
-    assert all(words in raised.value.api_message for words in refusal.words)
-    assert raised.value.request_id.startswith("req_")
-    assert len(standin.messages) == 1
-    standin.reply = lambda _: Reply((Text("Yes."),))
-    create(client)  # the next test finds the login good again
-
-
-def test_overloaded(client: anthropic.Anthropic, standin: StandIn) -> None:
-    """An overload is Anthropic's own, once the CLI has given up."""
-    standin.reply = lambda _: Failure.overloaded()
-    with pytest.raises(anthropic.OverloadedError) as raised:
-        create(client)
-    assert (raised.value.status_code, raised.value.type) == (529, "overloaded_error")
-
-
-def test_bad_request(client: anthropic.Anthropic) -> None:
-    """A field that cannot be is named; tools that Anthropic runs are refused by name."""
-    with pytest.raises(anthropic.BadRequestError, match="web_search_20250305") as raised:
-        create(client, tools=[{"type": "web_search_20250305", "name": "web_search"}])
-    assert raised.value.type == "invalid_request_error"
-
-
-def test_broken_off(client: anthropic.Anthropic, standin: StandIn) -> None:
-    """An answer that breaks off after a part of it was sent is an error, not a shorter answer."""
-    standin.reply = lambda _: Reply((Text(["One ", "two ", "three."], pause=0.15),), cut_after=2)
-    with pytest.raises(anthropic.APIStatusError) as raised:
-        streamed(client)
-    assert raised.value.error_code == "answer_cut"
-
-
 def test_models(client: anthropic.Anthropic) -> None:
     """The list of models, and each of them, come in Anthropic's shape; an unknown one is a NotFoundError."""
     create(client)
@@ -249,17 +202,6 @@ def test_count_tokens(client: anthropic.Anthropic, standin: StandIn) -> None:
         client.messages.count_tokens(model=MODEL, messages=HELLO)
     assert raised.value.error_code == "not_offered"
     assert standin.messages == []
-
-
-def test_keys(serve: Callable[..., Server], standin: StandIn) -> None:
-    """Where there are keys, the SDK's x-api-key is the one asked for."""
-    server = serve(CLAUDE_PROXY_API_KEYS=f"laptop:{SECRET}")
-    with anthropic.Anthropic(base_url=server.url, api_key=SECRET) as client:
-        assert create(client).content[0].text == ANSWER
-    with anthropic.Anthropic(base_url=server.url, api_key="wrong") as client:
-        with pytest.raises(anthropic.AuthenticationError) as raised:
-            create(client)
-        assert (raised.value.type, raised.value.error_code) == ("authentication_error", "invalid_api_key")
 
 
 def test_ping(server: Server) -> None:

@@ -39,6 +39,7 @@ def begun(response_id: str, request: ResponseRequest, *, stored: bool) -> dict[s
         "output": [],
         "parallel_tool_calls": request.parallel_tool_calls is not False,
         "previous_response_id": request.previous_response_id,
+        "prompt_cache_key": request.prompt_cache_key,
         "reasoning": {"effort": thinking.effort, "summary": thinking.summary or thinking.generate_summary},
         "service_tier": "default",
         "store": stored,

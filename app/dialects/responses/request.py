@@ -65,7 +65,7 @@ def parse(body: bytes, resolve_model: Callable[[str], str], find: Find) -> Parse
         check_names(tools, "tools", structured=how.schema is not None)
     prompt = "\n\n".join(filter(None, (request.instructions, system)))
     return ParsedRequest(
-        Conversation(resolve_model(request.model), prompt, turns, offer, how),
+        Conversation(resolve_model(request.model), prompt, turns, offer, how, affinity=request.prompt_cache_key or ""),
         system,
         request,
         bool(request.stream),

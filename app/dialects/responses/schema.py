@@ -40,6 +40,7 @@ class ResponseRequest(msgspec.Struct):
     text: TextConfig | None = None
     reasoning: ReasoningConfig | None = None
     metadata: dict[str, Any] | None = None
+    prompt_cache_key: str | None = None
     # In range they have no effect.
     temperature: Temperature | None = None
     top_p: TopP | None = None

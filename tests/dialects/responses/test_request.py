@@ -172,6 +172,7 @@ def test_options():
     found = ask(max_output_tokens=50, reasoning={"effort": "minimal", "summary": "auto"}, text={"format": form})
     assert found.conversation.options == Options(effort="low", thinking=True, max_tokens=50, schema=schema)
     assert ask(reasoning={"effort": "high"}).conversation.options == Options(effort="high")
+    assert ask(prompt_cache_key="c").conversation.affinity == "c"
     assert ask(text={"format": {"type": "json_object"}}).conversation.options.schema == {"type": "object"}
 
 

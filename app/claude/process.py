@@ -46,18 +46,12 @@ class Process:
         self._closing = threading.Lock()
         self._closed = False
         self._with_tools = with_tools
-        pairs = [_socket_pair() for _ in range(3)]
-        self._stdin, self._stdout, self._stderr = (ours for ours, _ in pairs)
-        theirs = [child for _, child in pairs]
+        pairs: list[tuple[socket.socket, socket.socket]] = []
         try:
+            pairs.extend(_socket_pair() for _ in range(3))
+            theirs = [child.fileno() for _, child in pairs]
             self._popen = subprocess.Popen(
-                argv,
-                stdin=theirs[0].fileno(),
-                stdout=theirs[1].fileno(),
-                stderr=theirs[2].fileno(),
-                env=env,
-                cwd=cwd,
-                start_new_session=True,
+                argv, stdin=theirs[0], stdout=theirs[1], stderr=theirs[2], env=env, cwd=cwd, start_new_session=True
             )
         except OSError as error:
             for ours, _ in pairs:
@@ -66,8 +60,9 @@ class Process:
             code = "cli_missing" if missing else "cli_exited"
             raise CliFailed(f"The claude CLI could not be started: {error.strerror}.", code=code) from error
         finally:
-            for child in theirs:
+            for _, child in pairs:
                 child.close()
+        self._stdin, self._stdout, self._stderr = (ours for ours, _ in pairs)
         self.pid = self._popen.pid
         self._stderr_reader = threading.Thread(target=self._drain_stderr, daemon=True)
         self._stderr_reader.start()

@@ -39,6 +39,14 @@ def word(text: str) -> None:
     event(type="content_block_delta", index=0, delta={"type": "text_delta", "text": text})
 
 
+def half_a_call() -> None:
+    event(type="content_block_stop", index=0)
+    block = {"type": "tool_use", "id": "toolu_1", "name": "look", "input": {}}
+    event(type="content_block_start", index=1, content_block=block)
+    event(type="content_block_delta", index=1, delta={"type": "input_json_delta", "partial_json": '{"where":"he'})
+    time.sleep(0.2)  # it is read by then
+
+
 def finish(end: str = "\n") -> None:
     event(type="content_block_stop", index=0)
     event(type="message_delta", delta={"stop_reason": "end_turn"})
@@ -64,8 +72,12 @@ def answer(command: str) -> None:
         subprocess.Popen(child, cwd=".")
     begin()
     word("Hello ")
-    if command == "crash":
+    if command == "crash-in-call":
+        half_a_call()
+    if command in {"crash", "crash-in-call"}:
         os.kill(os.getpid(), signal.SIGKILL)
+    if command == "leave":
+        sys.exit(0)
     if command in {"hang", "stubborn"}:
         time.sleep(600)
     if command in {"garbage", "broken-line"}:
@@ -81,6 +93,9 @@ def answer(command: str) -> None:
         event(type="content_block_delta", index=0, delta={"type": "mood_delta", "mood": 3})
     if command == "giant":
         word("x" * (20 * 2**20))
+    if command == "flood":
+        for number in range(5 * 2**10):
+            word(f"{number:<1024}")
     if command == "split":
         line = json.dumps(
             {
@@ -129,6 +144,10 @@ for raw in sys.stdin:
     elif line["type"] == "user":
         content = line["message"]["content"]
         if line.get("shouldQuery") is False:
+            if content[-1].get("text") == "crash-in-history":
+                os.kill(os.getpid(), signal.SIGKILL)
+            if content[-1].get("text") == "hang-in-history":
+                time.sleep(600)
             say(type="result", subtype="success", is_error=False, num_turns=0, result="")
         else:
             answer(content[-1].get("text", "picture").split(maxsplit=1)[0])

@@ -1,0 +1,163 @@
+"""What clients do: each kind asks, and raises AssertionError unless it gets what is its own, whole."""
+
+from __future__ import annotations
+
+import json
+import random
+import secrets
+import socket
+import time
+from collections.abc import Callable
+from http import HTTPStatus
+
+from server import Server, events, read_until, text_of
+
+from tests.bench.served import WEATHER, Client
+
+from .answers import Asked, result
+
+PATIENCE = 180.0
+NO_REQUESTS = (b"", b"{", b"[]", b'{"model": "sonnet", "messages": []}', b'{"messages": 7}', b"[" * 20_000)
+
+
+def mark() -> str:
+    return f"mark{secrets.token_hex(6)}"
+
+
+def one(kind: str) -> Callable[[Server], int]:
+    """Return a client that asks once, in either mode."""
+
+    def ask(server: Server) -> int:
+        asked, client = Asked(mark(), kind, 1), Client(server)
+        client.ask(asked.text, stream=random.random() < 0.5)
+        assert client.messages[-1]["content"] == asked.expected(1)
+        return 1
+
+    return ask
+
+
+def conversation(server: Server) -> int:
+    """Ask five times, with the whole history."""
+    whose, client = mark(), Client(server)
+    for number in range(5):
+        asked = Asked(whose, "talk", number)
+        client.ask(asked.text, stream=number % 2 == 0)
+        assert client.messages[-1]["content"] == asked.expected(2 * number + 1), client.messages[-1]
+    return 5
+
+
+def tools(server: Server) -> int:
+    """Have three rounds of tools."""
+    asked = Asked(mark(), "tools", 3)
+    client = Client(server, tools=[WEATHER])
+    client.ask(asked.text)
+    for number in range(3):
+        (call,) = client.messages[-1]["tool_calls"]
+        assert json.loads(call["function"]["arguments"]) == {"mark": asked.mark, "round": number}
+        client.ask({"role": "tool", "tool_call_id": call["id"], "content": result(asked.mark, number)})
+    expected = "".join(f"{result(asked.mark, number)}; " for number in range(3))
+    assert client.messages[-1]["content"] == expected, client.messages[-1]
+    return 4
+
+
+def session(server: Server) -> int:
+    """Ask four times, each time only what is new; the server has the rest."""
+    whose = mark()
+    for number in range(4):
+        asked = Asked(whose, "session", number)
+        stream = number % 2 == 0
+        status, _, body = server.chat(asked.text, stream=stream, timeout=PATIENCE, session_id=whose)
+        assert status == 200, body
+        text = text_of(body) if stream else body["choices"][0]["message"]["content"]
+        assert text == asked.expected(2 * number + 1), text
+    assert server.request("DELETE", f"/v1/sessions/{whose}", timeout=PATIENCE)[0] == 200
+    return 4
+
+
+def leave(server: Server) -> int:
+    """Leave in the middle of a stream."""
+    asked = Asked(mark(), "paced", 1)
+    with server.open_stream(asked.text) as connection:
+        connection.settimeout(PATIENCE)
+        text = text_of(events(_lines(read_until(connection, f"{asked.mark}/3".encode()))))
+        assert asked.expected(1).startswith(text)
+    return 1
+
+
+def leave_early(server: Server) -> int:
+    """Leave before there is an answer, in the queue or at the beginning of the turn."""
+    with server.open_stream(Asked(mark(), "short", 1).text, stream=random.random() < 0.5):
+        time.sleep(random.uniform(0.0, 0.3))
+    return 1
+
+
+def slow(server: Server) -> int:
+    """Read a big answer slowly."""
+    asked = Asked(mark(), "slow", 1)
+    parts = []
+    with server.open_stream(asked.text) as connection:
+        connection.settimeout(PATIENCE)
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2**13)
+        while data := connection.recv(2**14):
+            parts.append(data)
+            time.sleep(0.03)
+    chunks = events(_lines(b"".join(parts)))
+    assert chunks[-1] == "[DONE]", chunks[-1]
+    assert text_of(chunks) == asked.expected(1)
+    return 1
+
+
+def bad_body(server: Server) -> int:
+    """Send what is no request."""
+    status, _, data = server.request("POST", "/v1/chat/completions", random.choice(NO_REQUESTS), timeout=PATIENCE)
+    assert 400 <= status < 500, (status, data)
+    return 1
+
+
+def refused(kind: str, status: int, words: str) -> Callable[[Server], int]:
+    """Return a client that asks for what the API refuses."""
+
+    def ask(server: Server) -> int:
+        asked = Asked(mark(), kind, 1)
+        got, _, body = server.chat(asked.text, stream=random.random() < 0.5, timeout=PATIENCE)
+        if isinstance(body, list):
+            # A stream that waited for its turn had begun.
+            assert got == HTTPStatus.OK and text_of(body[:-1]) == "", (got, body)
+            body = body[-1]
+        else:
+            assert got == status, (got, body)
+        assert words.format(mark=asked.mark) in body["error"]["message"], body
+        return 1
+
+    return ask
+
+
+# What clients do, and how often in proportion.
+KINDS: dict[str, tuple[int, Callable[[Server], int]]] = {
+    "short": (6, one("short")),
+    "long": (3, one("long")),
+    "conversation of 5 turns": (3, conversation),
+    "tools, 3 rounds": (3, tools),
+    "session of 4 turns": (2, session),
+    "slow reader": (1, slow),
+    "leaves in mid-stream": (3, leave),
+    "leaves in the queue": (3, leave_early),
+    "no request": (3, bad_body),
+    "plan limit": (1, refused("limit", 429, "usage limit")),
+    "API overloaded": (1, refused("overloaded", 503, "")),
+    "API refuses": (1, refused("refused", 400, "{mark} asks for too much")),
+}
+
+
+def _lines(answer: bytes) -> bytes:
+    """Return a body without its head and its chunk sizes, as far as it has come."""
+    _, _, rest = answer.partition(b"\r\n\r\n")
+    parts = []
+    while rest:
+        size, _, rest = rest.partition(b"\r\n")
+        length = int(size or b"0", 16)
+        if not length or len(rest) < length:
+            break
+        parts.append(rest[:length])
+        rest = rest[length + 2 :]
+    return b"".join(parts)

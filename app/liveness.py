@@ -6,21 +6,31 @@ A number alone may belong to another process by now; psutil compares start times
 from __future__ import annotations
 
 import contextlib
+import functools
+import os
 from collections.abc import Iterator
 
 import psutil
 
-# psutil derives a start time from the boot time, which may shift a little with the clock.
+# psutil derives a start time from the boot time, which shifts with the clock: a little by itself, more where it is set.
 SAME_START = 2.0
 
 
 def started(pid: int | None = None) -> float:
     """Return when a process began, by default this one, in unix seconds. Raises psutil.Error."""
+    return float(psutil.Process(pid).create_time()) if pid is not None else _own_start(os.getpid())
+
+
+@functools.cache
+def _own_start(pid: int) -> float:
+    # Asked once, so that this process knows itself again after the clock was set.
     return float(psutil.Process(pid).create_time())
 
 
 def running(pid: int, began: float) -> bool:
     """Tell whether the process that began then still runs."""
+    if pid == os.getpid():
+        return abs(started() - began) < SAME_START
     try:
         process = psutil.Process(pid)
         same = abs(process.create_time() - began) < SAME_START

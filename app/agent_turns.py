@@ -12,7 +12,7 @@ import msgspec
 from app import openclaw
 from app.config import Settings
 from app.conversation import Conversation
-from app.errors import Forbidden
+from app.errors import BadRequest, Forbidden
 
 # What `all` stands for. Named one by one: a newer CLI may bring tools that work in the background, on a schedule or
 # with other machines, and nobody would be there to see them. The CLI ignores names it does not have.
@@ -29,8 +29,11 @@ def staffed(conversation: Conversation, settings: Settings, asked: str | None) -
     """Return the conversation with the tools of Claude Code's own that it may use, most often none.
 
     `asked` names the tools a client wants, as `none` or a list with commas; without it the client wants what there is.
-    Raises Forbidden where the CLI would refuse to run without asking for permission.
+    Tools that the conversation names already it needs, beside its client's. Raises BadRequest where the operator does
+    not allow them, and Forbidden where the CLI would refuse to run without asking for permission.
     """
+    if conversation.own_tools:
+        return _as_named(conversation, settings)
     if not conversation.goes_on or conversation.options.tool_choice.forbidden:
         return conversation
     mapped = _is_mapped(conversation, settings)
@@ -45,6 +48,20 @@ def staffed(conversation: Conversation, settings: Settings, asked: str | None) -
         return msgspec.structs.replace(conversation, own_tools=tools)
     system = openclaw.adapted(conversation.system)
     return msgspec.structs.replace(conversation, system=system, tools=(), own_tools=tools)
+
+
+def _as_named(conversation: Conversation, settings: Settings) -> Conversation:
+    missing = set(conversation.own_tools).difference(_allowed(settings, mapped=False))
+    if missing:
+        names = ",".join(sorted(missing))
+        raise BadRequest(
+            f"tools: Claude Code's {names} would run on this server's machine, which its operator does not allow; "
+            f"CLAUDE_PROXY_TOOLS={names} does.",
+            param="tools",
+            code="tool_not_allowed",
+        )
+    _check_user(settings)
+    return conversation
 
 
 def usual(settings: Settings) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ from app import openclaw
 from app.agent_turns import ALL, staffed
 from app.config import Settings
 from app.conversation import Conversation, Options, TextBlock, ToolChoice, ToolDefinition, Turn
-from app.errors import ConfigError, Forbidden
+from app.errors import BadRequest, ConfigError, Forbidden
 
 PLAIN = Conversation("sonnet", "Be kind.", (Turn("user", (TextBlock("Hi"),)),))
 CLAW = msgspec.structs.replace(PLAIN, system=openclaw_prompts.prompt_2026_9())
@@ -92,6 +92,17 @@ def test_mapped_by_the_operator():
     assert staffed(with_tools(PLAIN), settings(openclaw="map"), None) == with_tools(PLAIN)
     assert staffed(CLAW, settings(openclaw="off"), None) == CLAW
     assert staffed(CLAW, settings("all", "off"), None).system == CLAW.system
+
+
+def test_tools_that_a_request_needs():
+    """A request for web search gets it beside its own functions where the operator allows it, else a clear refusal."""
+    searching = msgspec.structs.replace(with_tools(PLAIN), own_tools=("WebSearch",))
+    assert staffed(searching, settings("Read,WebSearch"), None) == searching
+    assert staffed(searching, settings("all"), None) == searching
+    for tools in ("", "none", "Read"):
+        with pytest.raises(BadRequest, match="CLAUDE_PROXY_TOOLS=WebSearch") as caught:
+            staffed(searching, settings(tools), None)
+        assert caught.value.param == "tools"
 
 
 def test_user_and_tool_text_detect_nothing():

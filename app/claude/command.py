@@ -70,6 +70,7 @@ def agent_argv(binary: Path, model: str, tools: Sequence[str], settings: Setting
         *BASE,
         f"--tools={','.join(tools)}",
         f"--permission-mode={settings.permission_mode}",
+        "--allowedTools=mcp__client",
         f"--setting-sources={','.join(sources)}",
         # Who asks for these settings wants the MCP servers in them.
         *(() if sources else ("--strict-mcp-config",)),

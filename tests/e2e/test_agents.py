@@ -222,3 +222,28 @@ def test_operators_list(serve: Callable[..., Server], standin: StandIn, tmp_path
     assert ask(server, "Hi", system="Be kind.", headers={"X-Proxy-Tools": "none"})[0] == 200
     assert not standin.messages[-1].get("tools")
     assert "MARKER" not in json.dumps(standin.messages[-1])
+
+
+def test_web_search_of_a_response(serve: Callable[..., Server], standin: StandIn) -> None:
+    """A response's web search is Claude Code's, beside the client's functions, where the operator allows it."""
+    function = {"type": "function", "name": "look", "parameters": {"type": "object", "properties": {}}}
+    body = {"model": "sonnet", "input": "What is new?", "tools": [{"type": "web_search"}, function]}
+    server = serve(CLAUDE_PROXY_TOOLS="WebSearch", **AGENT)
+    standin.reply = lambda _: Reply((Text(["News."]), ToolUse("look", {})))
+    status, _, data = server.request("POST", "/v1/responses", body)
+    assert status == 200
+    assert {tool["name"] for tool in standin.messages[-1]["tools"]} == {"WebSearch", "look"}
+    assert [item["type"] for item in json.loads(data)["output"]] == ["message", "function_call"]
+    standin.reply = lambda _: Reply((Text(["News."]),))
+    plain = {**body, "tool_choice": "none"}
+    assert server.request("POST", "/v1/responses", plain)[0] == 200
+    assert not standin.messages[-1].get("tools")
+
+
+def test_web_search_that_is_not_allowed(agent_server: Server) -> None:
+    """By default a request for it is refused with the setting that would allow it."""
+    body = {"model": "sonnet", "input": "What is new?", "tools": [{"type": "web_search_preview"}]}
+    status, _, data = agent_server.request("POST", "/v1/responses", body)
+    error = json.loads(data)["error"]
+    assert (status, error["code"], error["param"]) == (400, "tool_not_allowed", "tools")
+    assert "CLAUDE_PROXY_TOOLS=WebSearch" in error["message"]

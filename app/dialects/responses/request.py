@@ -58,14 +58,22 @@ def parse(body: bytes, resolve_model: Callable[[str], str], find: Find) -> Parse
     if not request.model.strip():
         raise BadRequest("model must not be empty", param="model", code="invalid_value")
     system, turns = Items(_before(request, find), find).read(request.input)
-    tools = definitions(request.tools or [])
+    tools, own_tools = definitions(request.tools or [])
     offer, choice = offered(request.tool_choice, tools)
     how = msgspec.structs.replace(_options(request), tool_choice=choice)
     if offer:
         check_names(tools, "tools", structured=how.schema is not None)
     prompt = "\n\n".join(filter(None, (request.instructions, system)))
     return ParsedRequest(
-        Conversation(resolve_model(request.model), prompt, turns, offer, how, affinity=request.prompt_cache_key or ""),
+        Conversation(
+            resolve_model(request.model),
+            prompt,
+            turns,
+            offer,
+            how,
+            own_tools=() if choice.forbidden else own_tools,
+            affinity=request.prompt_cache_key or "",
+        ),
         system,
         request,
         bool(request.stream),

@@ -10,14 +10,20 @@ from app.dialects.fields import invalid, mapping, shown
 from app.dialects.openai.tool_choice import Offer, Tools, allowed, by_word, name
 
 PARAM = "tool_choice"
+# What runs where a client asks for OpenAI's web search, under any of its dated names.
+WEB_SEARCH = "WebSearch"
 
 
-def definitions(tools: list[Any]) -> Tools:
-    """Return the functions. Raises BadRequest naming the field, and for tools that OpenAI runs."""
+def definitions(tools: list[Any]) -> tuple[Tools, tuple[str, ...]]:
+    """Return the functions, and what of Claude Code's own stands in for tools that OpenAI runs.
+
+    Raises BadRequest naming the field, and for tools that nothing stands in for.
+    """
     shared.check_number(tools, "tools")
-    return tuple(
-        shared.definition(_function(tool, f"tools[{index}]"), f"tools[{index}]") for index, tool in enumerate(tools)
-    )
+    places = [(mapping(tool, f"tools[{index}]"), f"tools[{index}]") for index, tool in enumerate(tools)]
+    own = dict.fromkeys(_stand_in(tool) for tool, _ in places)
+    functions = [shared.definition(_function(tool, place), place) for tool, place in places if not _stand_in(tool)]
+    return tuple(functions), tuple(filter(None, own))
 
 
 def offered(choice: Any, tools: Tools) -> Offer:
@@ -34,8 +40,13 @@ def offered(choice: Any, tools: Tools) -> Offer:
     return tools, ToolChoice(name=name(choice, PARAM, tools))
 
 
-def _function(tool: Any, param: str) -> dict[str, Any]:
-    kind = mapping(tool, param).get("type")
+def _stand_in(tool: dict[str, Any]) -> str:
+    kind = tool.get("type")
+    return WEB_SEARCH if isinstance(kind, str) and kind.startswith("web_search") else ""
+
+
+def _function(tool: dict[str, Any], param: str) -> dict[str, Any]:
+    kind = tool.get("type")
     if kind != "function":
-        raise invalid(f"{param}.type", f"{shown(kind)} is not supported: this server takes function tools alone")
-    return mapping(tool, param)
+        raise invalid(f"{param}.type", f"{shown(kind)} is not supported: this server takes functions and web_search")
+    return tool

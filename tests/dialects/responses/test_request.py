@@ -148,7 +148,7 @@ def test_tools():
     assert [tool.name for tool in ask(tools=both, tool_choice=some).conversation.tools] == ["see"]
 
 
-@pytest.mark.parametrize("kind", ["web_search", "file_search", "computer", "code_interpreter", "mcp", "custom"])
+@pytest.mark.parametrize("kind", ["file_search", "computer", "code_interpreter", "mcp", "custom"])
 def test_tools_of_openai(kind):
     """A tool that OpenAI runs is refused by its name, as a choice too."""
     error = refused(tools=[LOOK, {"type": kind}])

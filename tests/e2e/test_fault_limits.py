@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import shutil
 import socket
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -128,8 +129,9 @@ def test_no_more_descriptors(serve: Callable[..., Server]) -> None:
         for answer in refused:
             assert told(answer) == Told(502, "cli_exited", "")
             assert answer[2]["error"]["message"] == "The claude CLI could not be started: Too many open files."
-        connections.enter_context(socket.create_connection(("127.0.0.1", server.port)))
-        until(lambda: worker.num_fds() == 80, what="use of every descriptor")
+        while worker.num_fds() < 80:
+            connections.enter_context(socket.create_connection(("127.0.0.1", server.port)))
+            time.sleep(0.1)
         with server.open_stream("hello") as late:
             late.settimeout(1)
             with pytest.raises(TimeoutError):

@@ -139,8 +139,8 @@ def test_kept_process_killed_in_its_text(spareless: Server, standin: StandIn) ->
 def test_trickling_api(serve: Callable[..., Server], standin: StandIn) -> None:
     """An answer that takes longer than any silence may, word by word, is no silence: it arrives whole."""
     words = [f"{number} " for number in range(9)]
-    standin.reply = lambda _: Reply((Text(words, pause=0.7),))
-    server = serve(CLAUDE_PROXY_IDLE_TIMEOUT="4", CLAUDE_PROXY_HEARTBEAT="0.2")
+    standin.reply = lambda _: Reply((Text(words, pause=0.8),))
+    server = serve(CLAUDE_PROXY_IDLE_TIMEOUT="5", CLAUDE_PROXY_HEARTBEAT="0.2")
     server.wait_for_spare()
     with ThreadPoolExecutor(2) as threads:
         for answer in [threads.submit(server.chat, "Count", stream=stream) for stream in (False, True)]:

@@ -85,14 +85,29 @@ def main() -> None:
     sys.exit(1 if wrong or leaks else 0)
 
 
+class _Kinds:
+    """Kinds of clients as often as they are to come, in random order, none left out for long. Thread-safe."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._left: list[str] = []
+
+    def next(self) -> str:
+        with self._lock:
+            if not self._left:
+                self._left = [kind for kind, (weight, _) in KINDS.items() for _ in range(weight)]
+                random.shuffle(self._left)
+            return self._left.pop()
+
+
 def _serve(server: Server, tally: Tally, minutes: float, clients: int) -> None:
     """Let so many clients come one after the other, each of a kind of its own; tell each minute how it goes."""
     end = time.monotonic() + 60 * minutes
-    weights = [weight for weight, _ in KINDS.values()]
+    kinds = _Kinds()
 
     def come_and_go() -> None:
         while time.monotonic() < end:
-            tally.run(random.choices([*KINDS], weights)[0], server)
+            tally.run(kinds.next(), server)
 
     threads = [threading.Thread(target=come_and_go) for _ in range(clients)]
     for thread in threads:

@@ -30,7 +30,7 @@ def one(kind: str) -> Callable[[Server], int]:
     def ask(server: Server) -> int:
         asked, client = Asked(mark(), kind, 1), Client(server)
         client.ask(asked.text, stream=random.random() < 0.5)
-        assert client.messages[-1]["content"] == asked.expected(1)
+        assert client.messages[-1]["content"] == asked.expected(1), _shown(asked, client.messages[-1]["content"])
         return 1
 
     return ask
@@ -80,7 +80,7 @@ def leave(server: Server) -> int:
     with server.open_stream(asked.text) as connection:
         connection.settimeout(PATIENCE)
         text = text_of(events(_lines(read_until(connection, f"{asked.mark}/3".encode()))))
-        assert asked.expected(1).startswith(text)
+        assert asked.expected(1).startswith(text), _shown(asked, text)
     return 1
 
 
@@ -103,7 +103,7 @@ def slow(server: Server) -> int:
             time.sleep(0.03)
     chunks = events(_lines(b"".join(parts)))
     assert chunks[-1] == "[DONE]", chunks[-1]
-    assert text_of(chunks) == asked.expected(1)
+    assert text_of(chunks) == asked.expected(1), _shown(asked, text_of(chunks))
     return 1
 
 
@@ -147,6 +147,12 @@ KINDS: dict[str, tuple[int, Callable[[Server], int]]] = {
     "API overloaded": (1, refused("overloaded", 503, "")),
     "API refuses": (1, refused("refused", 400, "{mark} asks for too much")),
 }
+
+
+def _shown(asked: Asked, text: str | None) -> str:
+    """Return beginning and end of an answer that is not what was asked for."""
+    text = text or ""
+    return f"{asked.text} {len(text)} characters: {text[:100]} ... {text[-60:]}"
 
 
 def _lines(answer: bytes) -> bytes:

@@ -95,20 +95,21 @@ class ResponseStream:
             told = self._at("response.output_text.done", item_id, index, content_index=0, text=text, logprobs=[])
             told += self._at("response.content_part.done", item_id, index, content_index=0, part=part)
         elif block.kind == "tool_use":
-            told = self._at("response.function_call_arguments.done", item_id, index, arguments=text)
+            name = "response.function_call_arguments.done"
+            told = self._at(name, item_id, index, name=block.name, arguments=text)
         elif block.pieces:
             part = objects.summary_part(text)
             told = self._at("response.reasoning_summary_text.done", item_id, index, summary_index=0, text=text)
             told += self._at("response.reasoning_summary_part.done", item_id, index, summary_index=0, part=part)
         return told + self._event("response.output_item.done", output_index=index, item=self.output.item(change))
 
-    def _at(self, name: str, item_id: str, output_index: int, **fields: Any) -> bytes:
-        return self._event(name, item_id=item_id, output_index=output_index, **fields)
+    def _at(self, kind: str, item_id: str, output_index: int, /, **fields: Any) -> bytes:
+        return self._event(kind, item_id=item_id, output_index=output_index, **fields)
 
-    def _event(self, name: str, **fields: Any) -> bytes:
-        data = {"type": name, "sequence_number": self._number, **fields}
+    def _event(self, kind: str, /, **fields: Any) -> bytes:
+        data = {"type": kind, "sequence_number": self._number, **fields}
         self._number += 1
-        return b"event: " + name.encode() + b"\ndata: " + msgspec.json.encode(data) + b"\n\n"
+        return b"event: " + kind.encode() + b"\ndata: " + msgspec.json.encode(data) + b"\n\n"
 
 
 EMPTY_TEXT = objects.text_part("")

@@ -8,6 +8,7 @@ import re
 import selectors
 import socket
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 from server import Server, until
 
@@ -79,7 +80,6 @@ def _bulk(server: Server, chunks: int) -> float:
 def _paced(server: Server, streams: int, seconds: int) -> tuple[list[float], float]:
     """Return how late each token came, in seconds, and the most memory the proxy took, in MB."""
     late: list[float] = []
-    most = 0.0
     with contextlib.ExitStack() as stack:
         selector = stack.enter_context(selectors.DefaultSelector())
         request = _request(f"paced {seconds * 10} 10")
@@ -92,7 +92,9 @@ def _paced(server: Server, streams: int, seconds: int) -> tuple[list[float], flo
                 until(lambda number=number: server.slots() == (number + 1, 0), 120, "streams")
         # Tokens from before all of them ran were written while others were being started.
         since = time.monotonic()
-        looked = 0.0
+        # Beside the reading, which must not wait for it.
+        watch = stack.enter_context(ThreadPoolExecutor(1))
+        weight = watch.submit(_heaviest, server, seconds / 2)
         while selector.get_map():
             for key, _ in selector.select(1.0):
                 data = key.fileobj.recv(65536)  # type: ignore[union-attr]
@@ -102,7 +104,14 @@ def _paced(server: Server, streams: int, seconds: int) -> tuple[list[float], flo
                 for stamp in STAMP.findall(data):
                     if float(stamp) >= since:
                         late.append(now - float(stamp))
-            if time.monotonic() - looked > 5:
-                looked = time.monotonic()
-                most = max(most, proxy_memory(server))
+        most = weight.result()
     return late, most
+
+
+def _heaviest(server: Server, seconds: float) -> float:
+    """Return the most memory the proxy takes in the next `seconds`, in MB, looked at four times."""
+    weights = []
+    for _ in range(4):
+        time.sleep(seconds / 4)
+        weights.append(proxy_memory(server))
+    return max(weights)

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from app.claude.lines import control_line
-from app.claude.tools import SERVER
+from app.claude.tools import SERVER, manifest
 from app.conversation import Conversation, Options, TextBlock, ToolChoice
 
 REPAIR = (TextBlock("<system>\nYou did not call a tool. Call one now, as you were told to.\n</system>"),)
@@ -20,6 +20,8 @@ def lines(conversation: Conversation) -> bytes:
     start: dict[str, Any] = {"systemPrompt": [system] if system else []}
     if conversation.offered:
         start["sdkMcpServers"] = [SERVER]
+        # Versions that do not know it, or know another form of it, ask the server.
+        start["sdkMcpServerManifests"] = {SERVER: manifest(conversation.offered)}
     if options.schema is not None:
         start["jsonSchema"] = options.schema
     told = control_line("initialize", "initialize", **start)

@@ -58,6 +58,20 @@ def test_tools_are_listed():
     assert answer["result"]["tools"] == [{**described, "_meta": {"anthropic/maxResultSizeChars": 500_000}}]
 
 
+def test_tools_are_told_in_advance():
+    """The manifest says what the CLI would be answered, so that it need not ask."""
+    conversation = asking()
+    start = json.loads(opening.lines(conversation).splitlines()[0])["request"]
+    manifest = start["sdkMcpServerManifests"]["client"]
+    asked = [
+        json.loads(ToolServer((LOOK, JUMP)).reply(demanded(method, params={"protocolVersion": "2025-11-25"})))
+        for method in ("initialize", "tools/list")
+    ]
+    told = [reply["response"]["response"]["mcp_response"]["result"] for reply in asked]
+    assert [manifest["initializeResult"], manifest["toolsListResult"]] == told
+    assert "sdkMcpServerManifests" not in json.loads(opening.lines(Conversation("sonnet", "", HI)).splitlines()[0])
+
+
 def called(call_id, number):
     about = {} if call_id is None else {"claudecode/toolUseId": call_id}
     return demanded("tools/call", id=number, params={"name": "look", "arguments": {}, "_meta": about})

@@ -150,6 +150,12 @@ class Settings:
     keep_seconds: float = _setting(
         "CLAUDE_PROXY_KEEP_SECONDS", 600.0, "How long each of them is kept, in seconds.", _seconds
     )
+    primed: int = _setting(
+        "CLAUDE_PROXY_PRIMED",
+        1,
+        "System prompts (with tools and options) that recur and are told to a CLI process in advance.",
+        _integer(0, 16),
+    )
     tools: tuple[str, ...] = _setting(
         "CLAUDE_PROXY_TOOLS",
         ("openclaw",),

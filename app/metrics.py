@@ -112,6 +112,7 @@ class _State(Collector):
         yield _gauge("queue_length", "Requests that wait for a turn.", pool.slots.waiting)
         yield _gauge("spares_wanted", "Processes that are to be kept started.", supply.spares.wanted)
         yield _gauge("spares_ready", "Processes that have started and wait.", supply.spares.ready)
+        yield _gauge("primed_ready", "Processes that wait with a recurring opening told.", supply.primed.ready)
         kept = {"idle": supply.kept.idle, "parked": supply.kept.parked}
         yield _gauges(
             "kept", "Processes kept for their conversation's next turn, or for tools' results.", "state", kept

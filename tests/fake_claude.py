@@ -140,6 +140,8 @@ for raw in sys.stdin:
             reset = time.strftime("%Y-%m-%dT%H:%M:%S+00:00", time.gmtime(time.time() + 3600))
             windows = {"five_hour": {"utilization": 25, "resets_at": reset}, "seven_day": None}
             told["response"] = {"rate_limits_available": True, "rate_limits": windows}
+        if subtype == "rewind_conversation":
+            told["response"] = {"rewound": not os.environ.get("FAKE_UNREWINDABLE")}
         say(type="control_response", response=told)
     elif line["type"] == "user":
         content = line["message"]["content"]

@@ -138,10 +138,11 @@ class Server:
         """Tell whether no turn runs or waits, and no process lives but those kept and a spare that is ready."""
         ready = self.get("/ready")[1]
         spares, kept = ready["spares"]["ready"], ready["kept"]["idle"] + ready["kept"]["parked"]
+        primed = ready["primed"]["ready"]
         return (
             self.slots() == (0, 0)
             and spares == ready["spares"]["wanted"]
-            and len(self.children()) == spares + kept <= spares + ready["kept"]["limit"]
+            and len(self.children()) == spares + primed + kept <= spares + primed + ready["kept"]["limit"]
         )
 
     def worker(self) -> psutil.Process:

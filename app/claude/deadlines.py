@@ -6,6 +6,9 @@ import time
 
 from app.errors import TurnTimeout
 
+# How long one read waits, in seconds: the beat at which heartbeats, deadlines and cancellations are looked at.
+TICK = 1.0
+
 
 class Deadlines:
     """When a turn has taken too long: `ends` (monotonic seconds) in all, `idle` seconds without a line."""

@@ -21,12 +21,11 @@ from app.claude.tool_ids import plain
 from app.claude.tools import LONGEST_OUTPUT, ToolServer
 from app.conversation import (
     Conversation,
-    RedactedThinkingBlock,
     TextBlock,
-    ThinkingBlock,
     ToolResultBlock,
     Turn,
 )
+from app.models import CliModel
 
 log = logging.getLogger(__name__)
 
@@ -41,10 +40,10 @@ LONGEST_RESULT = LONGEST_OUTPUT // 6
 
 @dataclasses.dataclass(eq=False)
 class Kept:
-    """A process with a conversation in it.
+    """A process with a conversation in it, or, of 0 turns, with nothing but what such a conversation opens with.
 
-    `digest` tells which, `calls` are the plain ids of the calls it waits for, `affinity` is its client's hint, and
-    `until` is in monotonic seconds.
+    `digest` tells which, `calls` are the plain ids of the calls it waits for, `models` is what it told of the login's
+    models, `affinity` is its client's hint, and `until` is in monotonic seconds.
     """
 
     process: Process
@@ -53,15 +52,14 @@ class Kept:
     digest: bytes
     turns: int
     calls: frozenset[str] = frozenset()
+    models: tuple[CliModel, ...] = ()
     affinity: str = ""
     until: float = 0.0
 
     def continues(self, turns: Sequence[Turn]) -> bool:
         """Tell whether the process can take up these turns, the first after those it has."""
         if not self.calls:
-            # Thinking is told under the name of the model, which only a process's opening tells.
-            blocks = (block for turn in turns for block in turn.content)
-            return not any(isinstance(block, ThinkingBlock | RedactedThinkingBlock) for block in blocks)
+            return True
         # With results comes nothing else, since the CLI asks the API at once; and what it would change is replayed.
         return (
             len(turns) == 1
@@ -102,7 +100,7 @@ class KeptProcesses:
         kept.until = time.monotonic() + self._seconds
         with self._lock:
             self._kept.append(kept)
-        self.shrink(0 if self._closed or _memory_is_scarce() else self.limit)
+        self.shrink(0 if self._closed or memory_is_scarce() else self.limit)
         if self._thread is None and not self._closed:
             self._thread = threading.Thread(target=self._inspect, name="kept", daemon=True)
             self._thread.start()
@@ -152,7 +150,7 @@ class KeptProcesses:
             self._wake.clear()
             now = time.monotonic()
             self._drop([kept for kept in list(self._kept) if now >= kept.until or not kept.process.alive])
-            if self._kept and _memory_is_scarce():
+            if self._kept and memory_is_scarce():
                 log.warning("memory is scarce; gave up kept processes n=%d", len(self._kept))
                 self.shrink(0)
 
@@ -195,5 +193,6 @@ def _goes_unchanged(result: ToolResultBlock) -> bool:
     return sum(len(text.encode()) for text in texts) <= LONGEST_RESULT
 
 
-def _memory_is_scarce() -> bool:
+def memory_is_scarce() -> bool:
+    """Tell whether the machine has better uses for its memory than processes that wait."""
     return psutil.virtual_memory().available < SCARCE

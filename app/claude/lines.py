@@ -64,8 +64,8 @@ def control_reply(request_id: str, *, response: dict[str, Any] | None = None, er
     return _line({"type": "control_response", "response": reply})
 
 
-def user_line(content: tuple[Block, ...], *, ask: bool, composed: bool) -> bytes:
-    r"""Return a user turn; without `ask` it is history, acknowledged but not answered.
+def user_line(content: tuple[Block, ...], *, ask: bool, composed: bool, uuid: str | None = None) -> bytes:
+    r"""Return a user turn; without `ask` it is history, acknowledged but not answered. A `uuid` names it.
 
     Text whose last block starts with a slash would run as a command of the CLI. `composed` marks it as a client's own
     words, which versions from 2.1.260 on leave alone; older ones need a newline in front (`composed` False).
@@ -83,6 +83,8 @@ def user_line(content: tuple[Block, ...], *, ask: bool, composed: bool) -> bytes
         line["client_composed"] = True
     if not ask:
         line["shouldQuery"] = False
+    if uuid is not None:
+        line["uuid"] = uuid
     return _line(line)
 
 

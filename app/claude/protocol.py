@@ -158,8 +158,9 @@ class ControlPayload(msgspec.Struct):
     """What an answer to a control request carries, as far as we use it."""
 
     models: list[CliModel] | None = None
-    # Called experimental by the CLI, so it may be of any shape.
+    # Of any shape: the CLI calls the one experimental, and documents the other nowhere.
     rate_limits: Any = None
+    rewound: Any = None
 
 
 class ControlReply(msgspec.Struct):

@@ -9,13 +9,13 @@ from typing import Literal
 
 from app.cancellation import Cancellation
 from app.claude.binary import Binary
-from app.claude.deadlines import Deadlines
+from app.claude.deadlines import TICK, Deadlines
 from app.claude.kept import Kept
 from app.claude.lineage import extended, lineage
 from app.claude.process import Process
 from app.claude.slots import Ticket
 from app.claude.supply import Supply
-from app.claude.turn import TICK, TurnRun
+from app.claude.turn import TurnRun
 from app.conversation import Conversation
 from app.errors import BadRequest, CliFailed, NotLoggedIn, PlanLimit, ProxyError, TurnTimeout
 from app.events import Event, TextDelta, ThinkingDelta, TurnEnd, TurnStart, Usage
@@ -23,7 +23,7 @@ from app.transcript import Transcript
 
 log = logging.getLogger(__name__)
 
-Served = Literal["kept", "parked", "spare", "cold"]
+Served = Literal["kept", "parked", "primed", "spare", "cold"]
 # After these the CLI has nothing left to do, and leaves by itself when its input ends.
 COMPLETE = frozenset({"end_turn", "refusal"})
 
@@ -120,7 +120,7 @@ class Run:
         self._lineage = lineage(self._conversation)
         kept = self._supply.take_kept(self._conversation, self._lineage)
         if kept is not None:
-            self.served = "parked" if kept.calls else "kept"
+            self.served = "parked" if kept.calls else "kept" if kept.turns else "primed"
             turn = self._turn(kept.process, kept.binary, kept)
             # Replay is always right, so what fails before the answer's beginning is tried again that way.
             if (yield from self._succeeds(turn, lambda error: not turn.answering and _may_be_stale(error))):
@@ -131,7 +131,11 @@ class Run:
         turn = self._turn(spare.process, spare.binary)
         # A spare may have died while it waited.
         waited = spare.ready
-        if (yield from self._succeeds(turn, lambda error: waited and not turn.opened and isinstance(error, CliFailed))):
+        if (
+            yield from self._succeeds(
+                turn, lambda error: waited and not turn.channel.opened and isinstance(error, CliFailed)
+            )
+        ):
             return
         self.served = "cold"
         fresh = self._supply.start(own_tools)
@@ -170,16 +174,18 @@ class Run:
                 elif self.first_token_ms is None and isinstance(event, TextDelta | ThinkingDelta):
                     self.first_token_ms = self.elapsed_ms
             yield batch
-        if turn.skipped:
-            log.debug("skipped lines of unknown type n=%d", turn.skipped)
+        if turn.channel.skipped:
+            log.debug("skipped lines of unknown type n=%d", turn.channel.skipped)
 
     def _answered(self, event: TurnStart, turn: TurnRun) -> None:
         self.model = event.model
         self._supply.login.verified()
         self._supply.plan.succeeded(self._conversation.model)
-        self._supply.catalogue.update(turn.models)
+        self._supply.catalogue.update(turn.channel.models)
         # Not earlier: a starting CLI takes half a second of a core, which the first token of this turn needs.
         self._supply.refill(proven=True)
+        if self.served not in {"kept", "parked"}:
+            self._supply.primed.note(self._conversation, self._lineage[0])
 
     def _note_limit(self, error: ProxyError) -> None:
         told = self._turn_run.limit if self._turn_run is not None else None
@@ -198,7 +204,10 @@ class Run:
                 digest = extended(self._lineage[-1], said)
                 turns = len(self._conversation.turns) + 1
                 affinity = self._conversation.affinity
-                self._supply.kept.put(Kept(process, binary, turn.tools, digest, turns, turn.open_calls, affinity))
+                told = turn.channel
+                self._supply.kept.put(
+                    Kept(process, binary, told.tools, digest, turns, turn.open_calls, told.models, affinity)
+                )
                 return
         # Left with an answer cut, the CLI asks the API to go on, at once: even at SIGTERM it still sends that request.
         if self.stop_reason not in COMPLETE:

@@ -14,6 +14,7 @@ from app.claude.inquiry import Inquiry
 from app.claude.kept import Kept, KeptProcesses
 from app.claude.login import Login
 from app.claude.plan import Plan
+from app.claude.primed import Primed
 from app.claude.process import Process
 from app.claude.registry import Registry
 from app.claude.spares import Spare, Spares
@@ -41,6 +42,13 @@ class Supply:
         self.plan = Plan(catalogue.family, settings.limit_probe)
         self.inquiry = Inquiry(self.plan, self.spares.ask)
         self.kept = KeptProcesses(settings.keep, settings.keep_seconds, self.registry)
+        self.primed = Primed(
+            settings.primed,
+            settings.keep_seconds,
+            current=self.locator.current,
+            start=lambda: self.start(cause="primed"),
+            registry=self.registry,
+        )
         self._settings = settings
         self._workspace = settings.state_dir / "workspace"
 
@@ -56,8 +64,12 @@ class Supply:
         self.spares.open()
 
     def take_kept(self, conversation: Conversation, lineage: Sequence[bytes]) -> Kept | None:
-        """Return a process that has the beginning of this conversation in it, if there is one. Raises CliFailed."""
-        return self.kept.take(conversation, lineage, self.locator.current())
+        """Return a process that has the beginning of this conversation in it, or its opening, if there is one.
+
+        Raises CliFailed.
+        """
+        binary = self.locator.current()
+        return self.kept.take(conversation, lineage, binary) or self.primed.take(lineage[0], binary)
 
     def take(self, running: int, own_tools: tuple[str, ...] = ()) -> Spare:
         """Return a process that was started in advance if there is one, else one started now. Raises CliFailed.
@@ -107,6 +119,7 @@ class Supply:
         self.spares.close()
         self.agents.close()
         self.kept.close()
+        self.primed.close()
 
     def close(self) -> None:
         """End every process and wait for it; idempotent and bounded."""
@@ -115,6 +128,7 @@ class Supply:
         # What it may have been starting meanwhile was refused by the registry.
         self.spares.join()
         self.agents.join()
+        self.primed.join()
 
     def _agent_workspace(self) -> Path:
         if self._settings.workspace is not None:

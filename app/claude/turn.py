@@ -2,32 +2,26 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator
 
 from app.claude import opening
 from app.claude.answer import Answer
+from app.claude.channel import Channel
 from app.claude.deadlines import Deadlines
 from app.claude.kept import Kept
 from app.claude.lines import assistant_line, user_line
 from app.claude.process import Process
-from app.claude.protocol import ControlRequest, ControlResponse, Line, RateLimitInfo, Result, decode
+from app.claude.protocol import RateLimitInfo, Result
 from app.claude.tools import ToolServer
 from app.conversation import Conversation, ToolResultBlock
-from app.errors import CliFailed
 from app.events import Event
-from app.models import CliModel
-
-log = logging.getLogger(__name__)
-
-# How long one read waits, in seconds: the beat at which heartbeats, deadlines and cancellations are looked at.
-TICK = 1.0
 
 
 class TurnRun:
     """Drives one turn; iterate `batches` once.
 
-    `kept` says what a process that is not new has in it: the conversation's first turns, and perhaps open calls.
+    `kept` says what a process that is not new has in it: the opening, the conversation's first turns if any, and
+    perhaps open calls.
     """
 
     def __init__(
@@ -39,17 +33,15 @@ class TurnRun:
         composed: bool,
         kept: Kept | None = None,
     ) -> None:
-        self.tools = ToolServer(conversation.offered) if kept is None else kept.tools
-        self._process = process
+        self.channel = Channel(process, kept.tools if kept else ToolServer(conversation.offered), deadlines)
+        if kept is not None:
+            self.channel.models = kept.models
         self._conversation = conversation
-        self._deadlines = deadlines
         self._composed = composed
+        self._fresh = kept is None
         self._told = 0 if kept is None else kept.turns
         self._parked = kept is not None and bool(kept.calls)
         self._answer = Answer(conversation)
-        self.opened = False  # the process answered: it is alive, and anything may have happened since
-        self.models: tuple[CliModel, ...] = ()  # what `initialize` said this login may use
-        self.skipped = 0  # lines of unknown type
 
     @property
     def answering(self) -> bool:
@@ -70,7 +62,7 @@ class TurnRun:
     def _model(self) -> str:
         """The full name of the model that is asked, as far as the CLI has told it."""
         asked = self._conversation.model
-        return next((model.resolved_model or asked for model in self.models if model.value == asked), asked)
+        return next((model.resolved_model or asked for model in self.channel.models if model.value == asked), asked)
 
     def batches(self) -> Iterator[list[Event]]:
         """Yield events until the turn has ended; an empty batch for each silent tick.
@@ -80,7 +72,7 @@ class TurnRun:
         yield from self._tell()
         yield from self._listen()
         if self._answer.lacks_call:
-            self._write(user_line(opening.REPAIR, ask=True, composed=self._composed))
+            self.channel.write(user_line(opening.REPAIR, ask=True, composed=self._composed))
             self._answer.repair()
             yield from self._listen()
 
@@ -89,9 +81,10 @@ class TurnRun:
         turns = self._conversation.turns
         question = turns[-1].content
         if self._parked:
-            self._write(self.tools.give(block for block in question if isinstance(block, ToolResultBlock)))
+            results = (block for block in question if isinstance(block, ToolResultBlock))
+            self.channel.write(self.channel.tools.give(results))
             return
-        pending = b"" if self._told else opening.lines(self._conversation)
+        pending = opening.lines(self._conversation) if self._fresh else b""
         for number, turn in enumerate(turns[:-1]):
             if number < self._told:
                 continue
@@ -99,17 +92,17 @@ class TurnRun:
                 # Taken at once and in order, so it can wait for the next write.
                 pending += assistant_line(turn.content, f"msg_{number}", self._model)
                 continue
-            self._write(pending + user_line(turn.content, ask=False, composed=self._composed))
+            self.channel.write(pending + user_line(turn.content, ask=False, composed=self._composed))
             pending = b""
             yield from self._until_acknowledged()
-        self._write(pending + user_line(question, ask=True, composed=self._composed))
+        self.channel.write(pending + user_line(question, ask=True, composed=self._composed))
 
     def _listen(self) -> Iterator[list[Event]]:
         answer = self._answer
         while not answer.ended:
             batch: list[Event] = []
             try:
-                for line in self._read():
+                for line in self.channel.read():
                     batch += answer.feed(line)
             except Exception:
                 if batch:
@@ -120,7 +113,7 @@ class TurnRun:
     def _until_acknowledged(self) -> Iterator[list[Event]]:
         """Wait for the result of a history line; the next line must not be written before."""
         while True:
-            lines = self._read()
+            lines = self.channel.read()
             for line in lines:
                 if isinstance(line, Result):
                     if line.is_error:
@@ -128,34 +121,3 @@ class TurnRun:
                     return
             if not lines:
                 yield []
-
-    def _write(self, data: bytes) -> None:
-        self._process.write(data, self._deadlines.left())
-
-    def _read(self) -> list[Line]:
-        lines: list[Line] = []
-        for raw in self._process.read(TICK):
-            line = decode(raw)
-            if line is None:
-                self.skipped += 1
-            elif isinstance(line, ControlResponse):
-                self._on_control(line)
-            elif isinstance(line, ControlRequest):
-                reply = self.tools.reply(line)
-                if reply is not None:
-                    self._write(reply)
-            else:
-                lines.append(line)
-            self._deadlines.touch()
-        self._deadlines.check()
-        return lines
-
-    def _on_control(self, line: ControlResponse) -> None:
-        self.opened = True
-        if line.response.response is not None:
-            self.models = tuple(line.response.response.models or self.models)
-        if line.response.subtype == "error" and line.response.request_id in {"initialize", "settings"}:
-            log.error("control request=%s error=%s", line.response.request_id, line.response.error)
-            raise CliFailed(
-                "The claude CLI refused its settings; run `claude update`, or see the log.", code="cli_error"
-            )

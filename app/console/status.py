@@ -16,7 +16,9 @@ from app.console.settings import read
 
 DAY = 86400
 UNITS = ((DAY, "d"), (3600, "h"), (60, "min"), (1, "s"))
-KNOWN = frozenset("status reason cli login slots spares kept uptime_s plan limited processes last_errors".split())
+KNOWN = frozenset(
+    "status reason cli login slots spares primed kept uptime_s plan limited processes last_errors".split()
+)
 
 
 @click.command()
@@ -58,6 +60,8 @@ def lines(url: str, body: dict[str, Any]) -> Iterator[tuple[str, str]]:
         yield "turns", f"{slots.get('running')} of {slots.get('limit')} running, {slots.get('waiting')} waiting"
     if spares := body.get("spares"):
         yield "spares", f"{spares.get('ready')} of {spares.get('wanted')} ready"
+    if primed := body.get("primed"):
+        yield "primed", f"{primed.get('ready')} ready"
     if kept := body.get("kept"):
         of = f" of {kept['limit']}" if "limit" in kept else ""
         yield "kept", f"{kept.get('idle', 0)}{of} for a next turn, {kept.get('parked', 0)} for tool results"

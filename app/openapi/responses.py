@@ -141,6 +141,7 @@ SCHEMAS: dict[str, Any] = {
         slots=closed(limit=NUMBER, running=NUMBER, waiting=NUMBER),
         spares=closed(wanted=NUMBER, ready=NUMBER),
         agents=closed(wanted=NUMBER, ready=NUMBER),
+        primed=closed(limit=NUMBER, ready=NUMBER),
         kept=closed(limit=NUMBER, idle=NUMBER, parked=NUMBER),
         processes=closed(live=NUMBER, started=COUNTS, ended=COUNTS),
         plan=closed(
@@ -162,7 +163,7 @@ SCHEMAS: dict[str, Any] = {
 }
 HEADERS = {
     "x-request-id": REQUEST_ID,
-    "x-proxy-served": {"description": "Which process answered: kept, parked, spare or cold.", "schema": STRING},
+    "x-proxy-served": {"description": "Which process answered: kept, parked, primed, spare or cold.", "schema": STRING},
     "X-Session-Id": {"description": "The session, where the request named one.", "schema": STRING},
     "x-proxy-ignored": {"description": "Parameters that were sent and have no effect.", "schema": STRING},
 }

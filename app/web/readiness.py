@@ -50,6 +50,7 @@ def counts(state: State) -> dict[str, Any]:
         "slots": {"limit": pool.slots.limit, "running": pool.slots.running, "waiting": pool.slots.waiting},
         "spares": {"wanted": supply.spares.wanted, "ready": supply.spares.ready},
         "agents": {"wanted": supply.agents.wanted, "ready": supply.agents.ready},
+        "primed": {"limit": supply.primed.limit, "ready": supply.primed.ready},
         "kept": {"limit": supply.kept.limit, "idle": supply.kept.idle, "parked": supply.kept.parked},
         "processes": {
             "live": len(supply.registry),

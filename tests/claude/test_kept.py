@@ -189,11 +189,11 @@ def test_failures_are_replayed(registry, binary, keep):
     assert take(shelf, following(said, failed), binary) is None
 
 
-def test_thinking_is_replayed(registry, binary, keep):
-    """A process that waits for a question does not get turns with thinking, whose model it could not be told."""
+def test_further_turns(registry, binary, keep):
+    """A process that waits for a question gets all the turns that it lacks, thinking in them too."""
     shelf = KeptProcesses(4, 60, registry)
-    _, said = keep(shelf, "Hi.")
+    kept, said = keep(shelf, "Hi.")
     more = Turn("assistant", (ThinkingBlock("Hm.", "c2ln"), TextBlock("Yes.")))
     longer = following(said)
     longer = msgspec.structs.replace(longer, turns=(*longer.turns, more, Turn("user", (TextBlock("So?"),))))
-    assert take(shelf, longer, binary) is None
+    assert take(shelf, longer, binary) is kept

@@ -5,14 +5,19 @@ from __future__ import annotations
 import collections
 import json
 import time
+from pathlib import Path
 
 import pytest
 
+from app.claude.binary import Binary
 from app.claude.deadlines import Deadlines
+from app.claude.kept import Kept
+from app.claude.tools import ToolServer
 from app.claude.turn import TurnRun
 from app.conversation import Conversation, TextBlock, ThinkingBlock, ToolResultBlock, ToolUseBlock, Turn
 from app.errors import CliFailed, Overloaded, TurnTimeout
 from app.events import TextDelta, TurnEnd, TurnStart
+from app.models import CliModel
 
 from . import cli
 
@@ -112,6 +117,22 @@ def test_thinking_in_history():
     assert process.written[-2]["message"]["model"] == "claude-sonnet-5-5"
 
 
+def test_process_that_has_been_opened():
+    """A process that was told the opening, or more, is told what it lacks and no more, thinking by its model's name."""
+    thought = Turn("assistant", (ThinkingBlock("Hm.", "c2ln"), TextBlock("Yes.")))
+    turns = (say("user", "1"), thought, say("user", "So?"))
+    models = (CliModel("sonnet", "claude-sonnet-5-5"),)
+    for told, written in ((0, ["1", "Yes.", "So?"]), (1, ["Yes.", "So?"]), (2, ["So?"])):
+        process = FakeProcess(*[[cli.acknowledged()]] * (told == 0), ANSWER)
+        kept = Kept(process, Binary(Path("claude"), (2, 1, 330), (0, 0, 0)), ToolServer(()), b"", told, models=models)
+        conversation = Conversation("sonnet", "Be kind.", turns)
+        list(TurnRun(process, conversation, Deadlines(10, 10), composed=True, kept=kept).batches())
+        assert [line["message"]["content"][-1]["text"] for line in process.written] == written
+        assert [line["message"].get("model") for line in process.written if line["type"] == "assistant"] == [
+            "claude-sonnet-5-5"
+        ] * (told < 2)
+
+
 @pytest.mark.parametrize("composed", [True, False])
 def test_slash(composed):
     """A text with a slash is protected in the way the version knows."""
@@ -133,7 +154,7 @@ def test_unknown_lines():
     """What this version does not know is skipped and counted."""
     turn = turn_of(FakeProcess([b'{"type":"horoscope"}', b'{"type":"user","message":{}}', *ANSWER]))
     list(turn.batches())
-    assert turn.skipped == 2
+    assert turn.channel.skipped == 2
 
 
 def test_models():
@@ -142,10 +163,10 @@ def test_models():
     turn = turn_of(
         FakeProcess([cli.control(response={"models": models}), cli.control("settings", response={}), *ANSWER])
     )
-    assert not turn.opened
+    assert not turn.channel.opened
     list(turn.batches())
-    assert turn.opened
-    assert [model.value for model in turn.models] == ["opus"]
+    assert turn.channel.opened
+    assert [model.value for model in turn.channel.models] == ["opus"]
 
 
 def test_text_before_an_error():

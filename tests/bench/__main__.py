@@ -33,7 +33,7 @@ def main() -> None:
     with Place() as place:
         version = place.version()
         if "latency" in parts:
-            latency.measure(report, place, 4 if quick else 20)
+            latency.measure(report, place, 3 if quick else 20)
         if "conversations" in parts:
             conversations.measure(report, place, turns=10, clients=8, spawned=8 if quick else 40)
         if "volume" in parts:

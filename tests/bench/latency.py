@@ -3,123 +3,199 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
-from server import Server, until
+from server import Server
 
 from .bare import Timing, Warm, cold_full, cold_lean
 from .figures import Report, median, p95
 from .place import Place
-from .served import WEATHER, Client, cpu, memory, proxy_memory
+from .served import WEATHER, Client, Costs, memory, proxy_memory
 
-# So that what the one before started is not paid by the next.
-REST = 0.25
+# So that what one question started is paid by nobody else, in seconds. A process takes half a second to start.
+REST, START = 0.25, 0.75
 SECTION = "time to first token, ms"
+# An agent's tools, of the size that agents' tools have.
+TOOLS = [
+    {
+        "type": "function",
+        "function": {
+            "name": f"tool_{number}",
+            "description": "What this one does. " * 20,
+            "parameters": {"type": "object", "properties": {"path": {"type": "string", "description": "Where. " * 40}}},
+        },
+    }
+    for number in range(12)
+]
+
+
+@dataclasses.dataclass
+class Way:
+    """One way to ask, and what it took: `prepare` is not measured."""
+
+    name: str
+    ask: Callable[[], Timing]
+    server: Server | None = None
+    prepare: Callable[[], object] = lambda: None
+    timings: list[Timing] = dataclasses.field(default_factory=list)
+    costs: list[Costs] = dataclasses.field(default_factory=list)
+    sent: list[int] = dataclasses.field(default_factory=list)
+
+    @property
+    def first(self) -> float:
+        """The median of the time to the first token."""
+        return median([timing.first for timing in self.timings])
 
 
 def measure(report: Report, place: Place, rounds: int) -> None:
     """Ask each way `rounds` times, alternating."""
-    ways = _Ways(place)
-    timings: dict[str, list[Timing]] = {name: [] for name in ways.ask}
-    served: dict[str, set[str]] = {name: set() for name in ways.ask}
+    ways = list(_ways(place))
     for _ in range(rounds):
-        for name, ask in ways.ask.items():
-            ways.settle()
-            timing, how = ask()
-            timings[name].append(timing)
-            served[name].add(how)
-            time.sleep(REST)
-    firsts = {name: [timing.first for timing in found] for name, found in timings.items()}
-    for name, found in timings.items():
-        figures = {
-            "median": median(firsts[name]),
-            "p95": p95(firsts[name]),
-            "whole answer": median([timing.total for timing in found]),
-        }
-        if any(timing.cpu for timing in found):
-            figures["CPU s"] = median([timing.cpu for timing in found])
-        report.add(SECTION, name, **figures)
-        expected = name.partition(", ")[0].removeprefix("server ")
-        assert not name.startswith("server") or served[name] == {expected}, (name, served[name])
-    middle = {name: median(values) for name, values in firsts.items()}
-    over = middle["server spare, stream"] - middle["bare warm"]
+        for way in ways:
+            way.prepare()
+            before = Costs.of(way.server) if way.server else None
+            known = len(place.api.requests)
+            way.timings.append(way.ask())
+            _settle(way.server)
+            if before is not None and way.server is not None:
+                way.costs.append(Costs.of(way.server) - before)
+            way.sent.append(sum(request.size for request in place.api.requests[known:]))
+    for way in ways:
+        _tell(report, way)
+    _aims(report, {way.name: way.first for way in ways})
+    keeping = next(way.server for way in ways if way.name == "server kept, stream")
+    assert keeping is not None
+    processes = [memory(child) for child in keeping.worker().children()]
+    report.add("memory, MB", "a CLI process after a few turns", value=median(processes))
+    report.add("memory, MB", "the proxy that keeps them", value=proxy_memory(keeping))
+
+
+def _tell(report: Report, way: Way) -> None:
+    firsts = [timing.first for timing in way.timings]
+    figures = {
+        "median": median(firsts),
+        "p95": p95(firsts),
+        "whole answer": median([timing.total for timing in way.timings]),
+    }
+    # Their clock ticks in hundredths of a second, so that only a mean says something.
+    count = len(way.timings)
+    if way.server is None:
+        figures["CLI, CPU ms"] = 1000 * sum(timing.cpu for timing in way.timings) / count
+    else:
+        figures["CLI, CPU ms"] = 1000 * sum(cost.cli for cost in way.costs) / count
+        figures["proxy, CPU ms"] = 1000 * sum(cost.proxy for cost in way.costs) / count
+        figures["starts"] = sum(cost.starts for cost in way.costs) / count
+    figures["bytes to the API"] = median(way.sent)
+    report.add(SECTION, way.name, **figures)
+
+
+def _aims(report: Report, first: dict[str, float]) -> None:
+    over = first["server spare, stream"] - first["bare warm"]
     report.aim("spare over a bare warm CLI", "at most 15 ms", over, "ms", lambda ms: ms <= 15)
-    ratio = middle["server spare, stream"] / middle["bare cold, seed's flags"]
+    ratio = first["server spare, stream"] / first["bare cold, seed's flags"]
     report.aim("spare to a cold start with the seed's flags", "at most 0.3", ratio, "", lambda part: part <= 0.3)
-    over = middle["server kept, stream"] - middle["bare second turn"]
+    ratio = first["server primed, stream"] / first["bare warm"]
+    report.aim("primed to a bare warm CLI", "at most 0.9", ratio, "", lambda part: part <= 0.9)
+    over = first["server kept, stream"] - first["bare second turn"]
     report.aim("kept over a bare second turn", "at most 15 ms", over, "ms", lambda ms: ms <= 15)
-    _costs(report, ways)
 
 
-class _Ways:
-    def __init__(self, place: Place) -> None:
-        self._place = place
-        self.api = place.api
-        self._spare = place.server(CLAUDE_PROXY_KEEP="0")
-        self._cold = place.server(CLAUDE_PROXY_KEEP="0", CLAUDE_PROXY_SPARES="0")
-        self.keeping = place.server(CLAUDE_PROXY_SPARES="0")
-        self._second = place.enter_context(contextlib.closing(self._warm()))
-        self._second.ask("Hello!")
-        self.kept = Client(self.keeping)
-        self.kept.ask("Hello!")
-        self._parked = Client(self.keeping, tools=[WEATHER])
-        self.ask: dict[str, Callable[[], tuple[Timing, str]]] = {
-            "bare cold, seed's flags": lambda: (cold_full(place.claude, place.env(), place.folder), ""),
-            "bare cold, lean flags": lambda: (cold_lean(place.claude, place.env(), place.folder), ""),
-            "server cold, stream": lambda: self._fresh(self._cold, stream=True),
-            "bare warm": self._first,
-            "server spare, stream": lambda: self._fresh(self._spare, stream=True),
-            "server spare, whole": lambda: self._fresh(self._spare, stream=False),
-            "bare second turn": lambda: (self._second.ask("And then?"), ""),
-            "server kept, stream": lambda: (self.kept.ask("And then?"), self.kept.served),
-            "server kept, whole": lambda: (self.kept.ask("And then?", stream=False), self.kept.served),
-            "server parked, stream": self._resumed,
-        }
-
-    def settle(self) -> None:
-        """Wait until nothing is being started any more."""
-        self._spare.wait_for_spare()
-
-    def _warm(self) -> Warm:
-        return Warm(self._place.claude, self._place.env(), self._place.folder)
-
-    def _first(self) -> tuple[Timing, str]:
-        warm = self._warm()
-        try:
-            time.sleep(REST)
-            return warm.ask("Hello!"), ""
-        finally:
-            warm.close()
-
-    def _fresh(self, server: Server, *, stream: bool) -> tuple[Timing, str]:
-        client = Client(server)
-        return client.ask("Hello!", stream=stream), client.served
-
-    def _resumed(self) -> tuple[Timing, str]:
-        self._parked.messages.clear()
-        self._parked.ask("What is there?")
-        return self._parked.ask(*self._parked.results()), self._parked.served
+def _settle(server: Server | None) -> None:
+    """Wait until nothing is being started or ended any more, and ask seldom: that costs, too."""
+    time.sleep(REST)
+    while server is not None and not server.is_whole():
+        time.sleep(START)
 
 
-def _costs(report: Report, ways: _Ways) -> None:
-    """What a kept turn takes of the processor, a process of the memory, and the API of bytes."""
-    before = cpu(ways.keeping)
-    turns = 10
-    for _ in range(turns):
-        ways.kept.ask("And then?")
-    after = cpu(ways.keeping)
-    until(lambda: ways.keeping.slots() == (0, 0), what="quiet")
-    children = ways.keeping.worker().children()
-    section = "cost"
-    report.add(section, "CPU of the proxy, a kept turn, ms", value=(after[0] - before[0]) / turns * 1000)
-    report.add(section, "CPU of the CLI, a kept turn, ms", value=(after[1] - before[1]) / turns * 1000)
-    report.add(section, "memory of a CLI process, MB", value=median([memory(child) for child in children]))
-    report.add(section, "memory of the proxy, MB", value=proxy_memory(ways.keeping))
-    sizes = [request.size for request in ways.api.requests if request.body and len(_turns(request.body)) == 1]
-    report.add(section, "API request of a first turn, bytes", smallest=min(sizes), largest=max(sizes))
+def _ways(place: Place) -> Iterator[Way]:
+    """Yield the ways, in the order in which they are asked and shown."""
+    cold = place.server(CLAUDE_PROXY_KEEP="0", CLAUDE_PROXY_SPARES="0")
+    spare = place.server(CLAUDE_PROXY_KEEP="0")
+    primed = place.server(CLAUDE_PROXY_KEEP="0", CLAUDE_PROXY_SPARES="0", CLAUDE_PROXY_PRIMED="2")
+    keeping = place.server(CLAUDE_PROXY_SPARES="0")
+    yield Way("bare cold, seed's flags", lambda: cold_full(place.claude, place.env(), place.folder))
+    yield Way("bare cold, lean flags", lambda: cold_lean(place.claude, place.env(), place.folder))
+    yield _fresh(cold, "cold", stream=True)
+    yield _fresh(cold, "cold", stream=False)
+    yield _warm(place)
+    yield _fresh(spare, "spare", stream=True)
+    yield _fresh(spare, "spare", stream=False)
+    yield _fresh(spare, "spare", stream=True, tools=TOOLS)
+    for fields in ({}, {"tools": TOOLS}):
+        for _ in range(2):
+            Client(primed, **fields).ask("Hello!")
+    yield _fresh(primed, "primed", ready=2, stream=True)
+    yield _fresh(primed, "primed", ready=2, stream=False)
+    yield _fresh(primed, "primed", ready=2, stream=True, tools=TOOLS)
+    second = place.enter_context(contextlib.closing(Warm(place.claude, place.env(), place.folder)))
+    second.ask("Hello!")
+    yield Way("bare second turn", lambda: second.ask("And then?"))
+    talk = Client(keeping)
+    talk.ask("Hello!")
+    yield _following(keeping, talk, stream=True)
+    yield _following(keeping, talk, stream=False)
+    yield _resumed(keeping, stream=True)
+    yield _resumed(keeping, stream=False)
 
 
-def _turns(body: dict[str, Any]) -> list[Any]:
-    return [message for message in body["messages"] if message["role"] != "system"]
+def _fresh(server: Server, served: str, *, stream: bool, ready: int = 0, tools: list[Any] | None = None) -> Way:
+    fields = {} if tools is None else {"tools": tools}
+
+    def ask() -> Timing:
+        client = Client(server, **fields)
+        timing = client.ask("Hello!", stream=stream)
+        assert client.served == served, client.served
+        return timing
+
+    def prepare() -> None:
+        while server.get("/ready")[1]["primed"]["ready"] < ready:
+            time.sleep(START)
+
+    return Way(_name(served, stream=stream, more=", 12 tools" if tools else ""), ask, server, prepare)
+
+
+def _warm(place: Place) -> Way:
+    """Return the way of a CLI that was started in advance, as a spare is, and is asked without a server."""
+    waiting: list[Warm] = []
+
+    def prepare() -> None:
+        waiting.append(Warm(place.claude, place.env(), place.folder))
+        time.sleep(REST)
+
+    def ask() -> Timing:
+        with contextlib.closing(waiting.pop()) as warm:
+            return warm.ask("Hello!")
+
+    return Way("bare warm", ask, prepare=prepare)
+
+
+def _following(server: Server, talk: Client, *, stream: bool) -> Way:
+    def ask() -> Timing:
+        timing = talk.ask("And then?", stream=stream)
+        assert talk.served == "kept", talk.served
+        return timing
+
+    return Way(_name("kept", stream=stream), ask, server)
+
+
+def _resumed(server: Server, *, stream: bool) -> Way:
+    client = Client(server, tools=[WEATHER])
+
+    def prepare() -> None:
+        client.messages.clear()
+        client.ask("What is there?")
+        time.sleep(REST)
+
+    def ask() -> Timing:
+        timing = client.ask(*client.results(), stream=stream)
+        assert client.served == "parked", client.served
+        return timing
+
+    return Way(_name("parked", stream=stream), ask, server, prepare)
+
+
+def _name(served: str, *, stream: bool, more: str = "") -> str:
+    return f"server {served}, {'stream' if stream else 'whole'}{more}"

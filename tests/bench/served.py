@@ -5,7 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import time
-from typing import Any
+from typing import Any, NamedTuple
 
 import psutil
 from server import Server
@@ -16,7 +16,7 @@ WEATHER = {"type": "function", "function": {"name": "look", "parameters": {"type
 
 
 class Client:
-    """One conversation with a server; `cpu` in a Timing is the worker's and the CLI's together."""
+    """One conversation with a server; the `cpu` of its timings is not known."""
 
     def __init__(self, server: Server, **fields: Any) -> None:
         self.served = ""
@@ -78,12 +78,23 @@ def proxy_memory(server: Server) -> float:
     return memory(psutil.Process(server.process.pid)) + memory(server.worker())
 
 
-def cpu(server: Server) -> tuple[float, float]:
-    """Return the CPU seconds of the worker, and of all CLI processes it has had."""
-    worker = server.worker()
-    own = worker.cpu_times()
-    living = 0.0
-    for child in worker.children():
-        times = child.cpu_times()
-        living += times.user + times.system
-    return own.user + own.system, own.children_user + own.children_system + living
+class Costs(NamedTuple):
+    """CPU seconds of a server's worker and of all the CLI processes it has had, and how many it has started."""
+
+    proxy: float
+    cli: float
+    starts: int
+
+    @classmethod
+    def of(cls, server: Server) -> Costs:
+        worker = server.worker()
+        own = worker.cpu_times()
+        living = 0.0
+        for child in worker.children():
+            times = child.cpu_times()
+            living += times.user + times.system
+        starts = server.get("/ready")[1]["processes"]["started"]
+        return cls(own.user + own.system, own.children_user + own.children_system + living, sum(starts.values()))
+
+    def __sub__(self, before: Costs) -> Costs:
+        return Costs(*(now - then for now, then in zip(self, before, strict=True)))

@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from server import Server, until
 
-from .figures import Report, percentile
+from .figures import Report, median, percentile
 from .place import FAST, Place
 from .served import proxy_memory
 
@@ -34,13 +34,7 @@ def measure(report: Report, place: Place, *, chunks: int, streams: int, seconds:
     rates = sorted(_bulk(server, chunks) for _ in range(3))
     report.add(SECTION, "chunks a second in bulk, one stream", median=rates[1], best=rates[2])
     report.aim("chunks a second through one worker", "at least 100,000", rates[1], "", lambda rate: rate >= 100_000)
-    with contextlib.ExitStack() as connections:
-        for _ in range(idle):
-            connections.enter_context(socket.create_connection(("127.0.0.1", server.port)))
-        began = time.perf_counter()
-        assert server.chat("Hello")[0] == 200
-        report.add(SECTION, f"an answer past {idle:,} idle connections, ms", value=(time.perf_counter() - began) * 1000)
-        report.aim(f"{idle:,} idle connections", "harmless", 1, "answered", bool)
+    _idle(report, server, idle)
     late, most = _paced(server, streams, seconds)
     late = [1000 * value for value in late]
     report.add(
@@ -51,6 +45,32 @@ def measure(report: Report, place: Place, *, chunks: int, streams: int, seconds:
     report.add(SECTION, "memory a stream, MB", value=(most - alone) / streams)
     report.aim(f"{streams} paced streams, p99 late", "at most 100 ms", percentile(late, 0.99), "ms", lambda x: x <= 100)
     report.aim(f"{streams} paced streams, memory", "under 150 MB", most, "MB", lambda mb: mb < 150)
+
+
+def _idle(report: Report, server: Server, idle: int) -> None:
+    """Ask without and with so many connections that were opened and ask for nothing."""
+
+    def asked() -> float:
+        times = []
+        for _ in range(20):
+            server.wait_for_spare()
+            began = time.perf_counter()
+            assert server.chat("Hello")[0] == 200
+            times.append((time.perf_counter() - began) * 1000)
+        return median(times)
+
+    before, alone = asked(), proxy_memory(server)
+    with contextlib.ExitStack() as connections:
+        held = [connections.enter_context(socket.create_connection(("127.0.0.1", server.port))) for _ in range(idle)]
+        during, weight = asked(), proxy_memory(server)
+        with selectors.DefaultSelector() as selector:
+            for connection in held:
+                selector.register(connection, selectors.EVENT_READ)
+            assert not selector.select(0), "idle connections were closed"
+    name = f"an answer past {idle:,} idle connections"
+    report.add(SECTION, f"{name}, ms", median=during, alone=before)
+    report.add(SECTION, "memory of an idle connection, MB", value=(weight - alone) / idle)
+    report.aim(f"{name}, to one without", "at most 1.5", during / before, "", lambda part: part <= 1.5)
 
 
 def _request(question: str) -> bytes:

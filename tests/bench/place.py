@@ -51,10 +51,10 @@ class Place(contextlib.ExitStack):
         shown = subprocess.run([self.claude, "--version"], env=self.env(), capture_output=True, text=True, check=True)
         return shown.stdout.split()[0]
 
-    def server(self, claude: Path | None = None, **env: str) -> Server:
+    def server(self, claude: Path | None = None, argv: tuple[str, ...] = (), **env: str) -> Server:
         """Start a server, by default with the real CLI."""
         home = self.home()
         environ = hermetic.environment(home, self.api.url, CLAUDE_BIN=str(claude or self.claude), **env)
-        server = Server(environ, home / "server.log")
+        server = Server(environ, home / "server.log", argv)
         self.callback(server.kill)
         return server.wait(60)

@@ -11,7 +11,7 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
-from server import Server
+from server import GUNICORN, Server
 
 from app.standin import StandIn
 from tests.bench.place import Place
@@ -24,7 +24,9 @@ SETTINGS = {
     # Fewer turns than clients, so that some wait; kept processes end soon, so that the end is like the beginning.
     "CLAUDE_PROXY_MAX_CONCURRENCY": "4",
     "CLAUDE_PROXY_KEEP_SECONDS": "15",
+    "CLAUDE_PROXY_PRIMED": "1",
 }
+COMMAND = (*GUNICORN, "-c", "tests/load/gunicorn_config.py", "wsgi:app")
 
 
 class Tally:
@@ -64,7 +66,7 @@ def main() -> None:
     parser.add_argument("--clients", type=int, default=6)
     given = parser.parse_args()
     with Place() as place, StandIn(reply=reply, record=False) as api:
-        server = place.server(ANTHROPIC_BASE_URL=api.url, **SETTINGS)
+        server = place.server(argv=COMMAND, ANTHROPIC_BASE_URL=api.url, **SETTINGS)
         server.wait_for_spare()
         warm = Tally()
         with ThreadPoolExecutor(given.clients) as pool:

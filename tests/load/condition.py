@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import signal
 import time
 
 from server import Server, until
@@ -17,10 +18,11 @@ SETTLING = 5.0
 
 @dataclasses.dataclass(frozen=True)
 class Condition:
-    """Of the worker: MB of memory, open descriptors, threads; CLI processes; turns that run and requests that wait."""
+    """Of the worker: MB of memory, descriptors, greenlets, threads; CLI processes; turns, and requests that wait."""
 
     memory: float
     descriptors: int
+    greenlets: int
     threads: int
     processes: int
     running: int
@@ -29,15 +31,17 @@ class Condition:
     @classmethod
     def now(cls, server: Server) -> Condition:
         worker = server.worker()
-        return cls(memory(worker), worker.num_fds(), worker.num_threads(), len(server.children()), *server.slots())
+        counts = (worker.num_fds(), _greenlets(server), worker.num_threads(), len(server.children()))
+        return cls(memory(worker), *counts, *server.slots())
 
     @classmethod
     def at_rest(cls, server: Server) -> Condition:
         """Return it when no turn runs and no process is kept any longer; or as it is when that does not come."""
 
         def rests() -> bool:
-            kept = server.get("/ready")[1]["kept"]
-            return kept["idle"] + kept["parked"] == 0 and server.is_whole()
+            ready = server.get("/ready")[1]
+            waiting = ready["kept"]["idle"] + ready["kept"]["parked"] + ready["primed"]["ready"]
+            return waiting == 0 and server.is_whole()
 
         try:
             until(rests, 90, "rest")
@@ -58,6 +62,16 @@ class Condition:
     def __str__(self) -> str:
         """Name the figures."""
         return (
-            f"worker {self.memory:.1f} MB, {self.descriptors} descriptors, {self.threads} threads, "
+            f"worker {self.memory:.1f} MB, {self.descriptors} descriptors, {self.greenlets} greenlets, "
+            f"{self.threads} threads, "
             f"{self.processes} CLI processes, slots {self.running}/{self.waiting}"
         )
+
+
+def _greenlets(server: Server) -> int:
+    """Return how many greenlets the worker has, as tests/load/gunicorn_config.py has it tell."""
+    told = server.state / "greenlets"
+    told.unlink(missing_ok=True)
+    server.worker().send_signal(signal.SIGUSR2)
+    until(told.exists, what="the number of greenlets")
+    return int(told.read_text())

@@ -1,6 +1,6 @@
 """Whether a process that was seen before still runs, and what it has started.
 
-A number alone may belong to another process by now; psutil compares start times.
+A number alone may belong to another process by now; so start times are compared.
 """
 
 from __future__ import annotations
@@ -9,22 +9,44 @@ import contextlib
 import functools
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import psutil
 
-# psutil derives a start time from the boot time, which shifts with the clock: a little by itself, more where it is set.
+# How much two looks at the same start may differ, in seconds.
 SAME_START = 2.0
+BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
 def started(pid: int | None = None) -> float:
-    """Return when a process began, by default this one, in unix seconds. Raises psutil.Error."""
-    return float(psutil.Process(pid).create_time()) if pid is not None else _own_start(os.getpid())
+    """Return when a process began, by default this one, in seconds that setting the clock does not change.
+
+    They compare with those of other processes, of this boot and of others. Raises psutil.Error.
+    """
+    return _start(psutil.Process(pid)) if pid is not None else _own_start(os.getpid())
 
 
 @functools.cache
 def _own_start(pid: int) -> float:
-    # Asked once, so that this process knows itself again after the clock was set.
-    return float(psutil.Process(pid).create_time())
+    # Asked once, so that this process knows itself again wherever it runs.
+    return _start(psutil.Process(pid))
+
+
+def _start(process: psutil.Process) -> float:
+    if not psutil.LINUX:
+        return float(process.create_time())
+    # psutil adds the boot time, which moves when the clock is set. Read first: older versions remember it.
+    boot = psutil.boot_time()
+    return float(process.create_time()) - boot + _boot_offset()
+
+
+@functools.cache
+def _boot_offset() -> float:
+    """Return a number that tells this boot from others: numbers of processes, and times since the boot, repeat."""
+    try:
+        return int(BOOT_ID.read_text()[:8], 16) * 1e4
+    except (OSError, ValueError):
+        return 0.0
 
 
 def running(pid: int, began: float) -> bool:
@@ -33,7 +55,7 @@ def running(pid: int, began: float) -> bool:
         return abs(started() - began) < SAME_START
     try:
         process = psutil.Process(pid)
-        same = abs(process.create_time() - began) < SAME_START
+        same = abs(_start(process) - began) < SAME_START
         return bool(same and process.status() != psutil.STATUS_ZOMBIE)
     except psutil.Error:
         return False

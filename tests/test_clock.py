@@ -27,7 +27,8 @@ def set_clock(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytes
     def jump() -> None:
         proc = tmp_path / "proc"
         proc.mkdir()
-        (proc / str(os.getpid())).symlink_to(f"/proc/{os.getpid()}")
+        for pid in psutil.pids():
+            (proc / str(pid)).symlink_to(f"/proc/{pid}")
         lines = Path("/proc/stat").read_text().splitlines()
         moved = [
             f"btime {int(line.split()[1]) + request.param}" if line.startswith("btime") else line for line in lines
@@ -40,11 +41,39 @@ def set_clock(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytes
 
 def test_this_process_knows_itself(set_clock: Callable[[], None]) -> None:
     """A record that a process made of itself is its own after the clock was set, one of a former namesake is not."""
-    before, seen = liveness.started(), liveness.started(os.getpid())
+    before, told = liveness.started(), psutil.Process().create_time()
     set_clock()
-    assert abs(liveness.started(os.getpid()) - seen) == pytest.approx(HOUR), "the clock was not set"
+    assert abs(psutil.Process().create_time() - told) == pytest.approx(HOUR), "the clock was not set"
     assert liveness.running(os.getpid(), before)
     assert not liveness.running(os.getpid(), before - 60)
+
+
+def test_others_are_known(set_clock: Callable[[], None]) -> None:
+    """A process that was recorded before the clock was set is known after it: by others, too, it is not taken for dead.
+
+    So a reloaded server does not sweep the processes of the worker that still answers.
+    """
+    parent = os.getppid()
+    before = liveness.started(parent)
+    set_clock()
+    assert liveness.running(parent, before)
+    assert liveness.started(parent) == pytest.approx(before)
+    assert not liveness.running(parent, before - 60)
+
+
+def test_another_boot(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A process of an earlier boot is not taken for the one that has its number, and its time since the boot, now."""
+    if not psutil.LINUX:
+        pytest.skip("start times are unix times here")
+    before = liveness.started(os.getppid())
+    other = tmp_path / "boot_id"
+    other.write_text("12345678-0000-4000-8000-000000000000")
+    monkeypatch.setattr(liveness, "BOOT_ID", other)
+    liveness._boot_offset.cache_clear()
+    try:
+        assert not liveness.running(os.getppid(), before)
+    finally:
+        liveness._boot_offset.cache_clear()
 
 
 def test_queue_of_a_session(set_clock: Callable[[], None], tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import psutil
@@ -62,8 +62,11 @@ def running(pid: int, began: float) -> bool:
 
 
 @contextlib.contextmanager
-def descendants_killed(pid: int) -> Iterator[None]:
-    """Kill, at the end, what a process has started by the beginning; its own end would hide whose they were."""
+def descendants_killed(pid: int, mark: Mapping[str, str] | None = None) -> Iterator[None]:
+    """Kill, at the end, what a process has started by the beginning; its own end would hide whose they were.
+
+    A `mark`, a variable of the process's environment, tells also what it has started since, or before it ended.
+    """
     try:
         found = psutil.Process(pid).children(recursive=True)
     except psutil.Error:
@@ -71,6 +74,14 @@ def descendants_killed(pid: int) -> Iterator[None]:
     try:
         yield
     finally:
-        for descendant in found:
+        for descendant in (*found, *(_marked(mark) if mark else ())):
             with contextlib.suppress(psutil.Error):
                 descendant.kill()
+
+
+def _marked(mark: Mapping[str, str]) -> Iterator[psutil.Process]:
+    for process in psutil.process_iter():
+        # Other users' processes do not tell.
+        with contextlib.suppress(psutil.Error, OSError):
+            if mark.items() <= process.environ().items():
+                yield process

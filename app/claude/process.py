@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import secrets
 import select
 import signal
 import socket
@@ -20,6 +21,7 @@ from app.errors import CliFailed, TurnTimeout
 READ_SIZE = 64 * 2**10
 PIPE_BUFFER = 2**20
 STDERR_TAIL = 8 * 2**10
+MARK = "CLAUDE_PROXY_PROCESS"
 # How long each step of ending a process may take, in seconds. An idle CLI leaves 0.1 s after its input ends, once 1.6 s
 # were seen; at SIGTERM it leaves at once, and a client that left expects its turn to be over within a second.
 EOF_PATIENCE = 2.0
@@ -45,13 +47,20 @@ class Process:
         self._stderr_tail = b""
         self._closing = threading.Lock()
         self._closed = False
-        self._with_tools = with_tools
+        # What its tools start inherits it, and is known by it when there is no CLI left to tell whose they are.
+        self._mark = {MARK: secrets.token_hex(8)} if with_tools else {}
         pairs: list[tuple[socket.socket, socket.socket]] = []
         try:
             pairs.extend(_socket_pair() for _ in range(3))
             theirs = [child.fileno() for _, child in pairs]
             self._popen = subprocess.Popen(
-                argv, stdin=theirs[0], stdout=theirs[1], stderr=theirs[2], env=env, cwd=cwd, start_new_session=True
+                argv,
+                stdin=theirs[0],
+                stdout=theirs[1],
+                stderr=theirs[2],
+                env={**env, **self._mark},
+                cwd=cwd,
+                start_new_session=True,
             )
         except OSError as error:
             for ours, _ in pairs:
@@ -157,7 +166,7 @@ class Process:
 
     def _tree(self) -> contextlib.AbstractContextManager[None]:
         """Return what ends the programs that run now when it is left, wherever they have gone."""
-        return liveness.descendants_killed(self.pid) if self._with_tools else contextlib.nullcontext()
+        return liveness.descendants_killed(self.pid, self._mark) if self._mark else contextlib.nullcontext()
 
     def _gone_within(self, seconds: float) -> bool:
         try:

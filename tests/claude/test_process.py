@@ -252,6 +252,17 @@ sys.stdin.read()
 """
 
 
+def test_tools_of_a_process_that_died(spawn):
+    """What a process with tools has started ends with it, also when it has died before anybody ended it."""
+    process = spawn(TOOL, with_tools=True)
+    (line,) = until(lambda: process.read(1.0), what="the tool")
+    os.kill(process.pid, signal.SIGKILL)
+    until(lambda: not process.alive, what="its end")
+    assert living({int(line)})
+    process.close(at_once=True)
+    until(lambda: not living({int(line)}), what="the tool's end")
+
+
 @pytest.mark.parametrize("end", ["kill", "close", "close at once"])
 def test_tools_in_groups_of_their_own(spawn, end):
     """What a process with tools has started ends with it, even in a session of its own."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import logging
 import time
 from collections.abc import Callable, Generator, Iterator
@@ -87,6 +88,8 @@ class Run:
 
     def close(self) -> None:
         """End the turn if it is still going, and give back slot and process; idempotent."""
+        if inspect.getgeneratorstate(self._batches) == inspect.GEN_RUNNING:
+            return  # in another thread, a `Fan`'s, which closes it when it gets out of it
         self._batches.close()
         self._release()
 
@@ -96,9 +99,10 @@ class Run:
             yield from self._attempts()
         except ProxyError as error:
             # A cancelled turn ends as a killed process; the reason is the truth.
-            error = self.cancellation.reason or error
+            reason = self.cancellation.reason
+            error = reason or error
             self.note(error)
-            self._blamed = isinstance(error, CliFailed | TurnTimeout)
+            self._blamed = reason is None and isinstance(error, CliFailed | TurnTimeout)
             if isinstance(error, NotLoggedIn):
                 self._supply.login.failed()
             self._note_limit(error)

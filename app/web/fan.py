@@ -7,7 +7,7 @@ import threading
 from collections.abc import Generator, Iterator, Sequence
 
 from app.claude.run import Run
-from app.errors import ClientGone
+from app.errors import ClientGone, ProxyError
 from app.events import ChoiceEvent, Event
 
 # How many batches may wait for a slow client, over all turns; then the turns wait.
@@ -26,6 +26,7 @@ class Fan:
         self._runs = runs
         self._queue: queue.Queue[tuple[int, list[Event] | Exception | None]] = queue.Queue(WAITING)
         self._closed = threading.Event()
+        self._reason: ProxyError = ClientGone("The client left.")  # why runs that are still going are ended
         self._threads = [
             threading.Thread(target=self._follow, args=(place, run), daemon=True) for place, run in enumerate(runs)
         ]
@@ -54,6 +55,7 @@ class Fan:
                 if item is None:
                     running -= 1
                 elif isinstance(item, Exception):
+                    self._reason = item if isinstance(item, ProxyError) else self._reason
                     raise item
                 else:
                     yield [ChoiceEvent(place, event) for event in item]
@@ -82,10 +84,9 @@ class Fan:
 
     def _stop(self) -> None:
         self._closed.set()
-        reason = ClientGone("Another choice of the same request failed, or its client left.")
         for run in self._runs:
             if run.stop_reason is None:
-                run.cancellation.cancel(reason)
+                run.cancellation.cancel(self._reason)
         for thread in self._threads:
             # A cancelled run ends with its next tick; only its own thread may close it before.
             if thread.ident is not None:

@@ -53,8 +53,7 @@ def of_result(result: Result, limit: RateLimitInfo | None, tag: str | None) -> P
     text = "; ".join(result.errors or ()) or result.result or result.subtype or "no reason given"
     status = result.api_error_status
     low = text.lower()
-    # Any 429 comes with `rejected`; only a plan's window has a time of reset.
-    if limit is not None and limit.status == "rejected" and limit.resets_at is not None:
+    if limit is not None and limit.resets_at is not None and _is_used_up(limit, status):
         return _plan_limit(text, limit.resets_at)
     if "usage credits required" in low or ("extra usage" in low and status in {400, 402, 403}):
         return PlanRefused(text)
@@ -70,6 +69,15 @@ def of_result(result: Result, limit: RateLimitInfo | None, tag: str | None) -> P
         return Overloaded(f"The Claude API could not be reached: {text}", retry_after=OVERLOAD_PAUSE)
     log.error("turn failed subtype=%s tag=%s error=%r", result.subtype, tag, text)
     return CliFailed("The claude CLI could not finish the turn; the server's log has the reason.", code="cli_error")
+
+
+def _is_used_up(limit: RateLimitInfo, status: int | None) -> bool:
+    """Tell whether the plan's window is what refused a turn.
+
+    Any 429 comes with `rejected`; only a plan's window has a time of reset. Where extra usage pays for what goes beyond
+    the window it is `rejected`, too, and the turn may have failed of something else.
+    """
+    return limit.refuses or (limit.status == "rejected" and status == HTTPStatus.TOO_MANY_REQUESTS)
 
 
 def _login_refused(status: int | None, tag: str | None, text: str) -> bool:

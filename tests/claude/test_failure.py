@@ -91,6 +91,23 @@ def test_a_warning_is_no_limit(status):
 
 
 @pytest.mark.parametrize(
+    ("fields", "kind"),
+    [
+        ({"api_error_status": 400, "result": "Prompt is too long"}, ContextTooLong),
+        ({"api_error_status": 400}, BadRequest),
+        ({"api_error_status": 401}, NotLoggedIn),
+        ({"api_error_status": 529}, Overloaded),
+        ({"api_error_status": 429}, PlanLimit),
+    ],
+)
+def test_a_window_that_extra_usage_pays_for(fields, kind):
+    """A used-up window that extra usage pays for hides no other failure."""
+    limit = limit_of("rejected", resetsAt=4102444800, overageStatus="allowed", isUsingOverage=True)
+    (result,) = cli.typed(cli.raw("result", **{"result": "It did not work.", "is_error": True, **fields}))
+    assert type(failure.of_result(result, limit, None)) is kind
+
+
+@pytest.mark.parametrize(
     ("text", "usage", "maximum"),
     [
         ("Prompt is too long", {}, 200_000),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import functools
 
 import flask
 
@@ -23,7 +24,7 @@ from app.keys.keyring import Keyring
 from app.metrics import Metrics
 from app.models import Catalogue
 from app.sessions.sqlite import SqliteStore
-from app.web import error_responses, request_log
+from app.web import departures, error_responses, request_log
 from app.web.departures import Departures
 from app.web.gate import Gate
 from app.web.key_limits import KeyLimits
@@ -60,6 +61,7 @@ def create_app(settings: Settings | None = None) -> flask.Flask:
     app.extensions[KEY] = parts = State(settings, catalogue, pool, Departures(), store, metrics, minutes, recent)
     app.extensions[LIVE] = Live(parts)
     request_log.init_app(app, recent)
+    app.before_request(functools.partial(departures.bound, settings.idle_timeout))
     Gate(settings).init_app(app)
     Keys(keyring, KeyLimits(settings.key_concurrency, settings.key_rpm)).init_app(app)
     error_responses.init_app(app)

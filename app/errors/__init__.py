@@ -9,6 +9,7 @@ ProxyError
     Forbidden                 403  Host, Origin or peer address refused, or the API refused the credentials
     NotFound                  404  no such route or model
     MethodNotAllowed          405
+    RequestTimeout            408  the rest of the request did not come in time
     SessionBusy               409  an earlier request of the same session is still being answered
     BodyTooLarge              413
     UnsupportedMediaType      415
@@ -62,6 +63,7 @@ from app.errors.refusals import (
     PlanLimit,
     PlanRefused,
     QueueFull,
+    RequestTimeout,
     SessionBusy,
     UnsupportedMediaType,
 )
@@ -88,6 +90,7 @@ __all__ = [
     "PlanRefused",
     "ProxyError",
     "QueueFull",
+    "RequestTimeout",
     "SchemaUnsatisfied",
     "SessionBusy",
     "SessionStorageFailed",

@@ -75,6 +75,14 @@ class SessionBusy(ProxyError):
     should_retry = True
 
 
+class RequestTimeout(ProxyError):
+    """The rest of the request did not come in time."""
+
+    status = 408
+    type = "invalid_request_error"
+    code = "request_timeout"
+
+
 class BodyTooLarge(ProxyError):
     """The body is larger than this server or the API takes."""
 

@@ -10,7 +10,7 @@ from typing import Any
 import flask
 import werkzeug.exceptions
 
-from app.errors import UnsupportedMediaType
+from app.errors import BadRequest, RequestTimeout, UnsupportedMediaType
 from app.web import departures
 
 # curl -d names a form; what it sends is JSON all the same, and the parser has the last word.
@@ -24,7 +24,8 @@ DISCARD_SILENCE = 1.0
 def read() -> bytes:
     """Return the body of the current request.
 
-    Raises UnsupportedMediaType for what cannot be JSON, and Werkzeug's 413 beyond MAX_CONTENT_LENGTH.
+    Raises UnsupportedMediaType for what cannot be JSON, Werkzeug's 413 beyond MAX_CONTENT_LENGTH, RequestTimeout where
+    the client stops sending, and BadRequest where what it sends is no body of HTTP.
     """
     request = flask.request
     if request.mimetype.startswith(REFUSED):
@@ -32,11 +33,24 @@ def read() -> bytes:
     encoding = request.headers.get("Content-Encoding") or "identity"
     if encoding.lower() != "identity":
         raise UnsupportedMediaType(f"Content-Encoding {encoding!r} is not supported; send the body as it is.")
-    body = request.get_data(cache=False)
+    body = _taken_in(request)
     # A body that does not tell its length is cut at the limit in silence.
     if request.content_length is None and len(body) >= (request.max_content_length or len(body) + 1):
         raise werkzeug.exceptions.RequestEntityTooLarge
     return body
+
+
+def _taken_in(request: flask.Request) -> bytes:
+    try:
+        return request.get_data(cache=False)
+    except werkzeug.exceptions.ClientDisconnected as error:
+        if isinstance(error.__context__, TimeoutError):
+            raise RequestTimeout("The rest of the request's body did not come in time.") from None
+        raise
+    except werkzeug.exceptions.HTTPException:
+        raise
+    except Exception as error:  # noqa: BLE001 - each server has its own for chunks that are none; it is the client's fault
+        raise BadRequest(f"The request's body could not be read: {error}.") from None
 
 
 def discard(environ: Mapping[str, Any]) -> None:

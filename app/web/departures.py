@@ -7,11 +7,16 @@ input is the one sign that comes at once, in both modes and in the queue.
 from __future__ import annotations
 
 import contextlib
+import logging
 import selectors
 import socket
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, cast
+
+import flask
+
+log = logging.getLogger(__name__)
 
 # gunicorn's workers and Werkzeug's development server put the connection into the environ under these names.
 SOCKET_KEYS = ("gunicorn.socket", "werkzeug.socket")
@@ -21,6 +26,13 @@ def connection_of(environ: Mapping[str, Any]) -> socket.socket | None:
     """Return the connection a request came on, if the server tells."""
     connection = next((environ[key] for key in SOCKET_KEYS if key in environ), None)
     return connection if isinstance(connection, socket.socket) else None
+
+
+def bound(patience: float) -> None:
+    """Let the current request's client be silent, or not read, for at most so many seconds at a time."""
+    connection = connection_of(flask.request.environ)
+    if connection is not None:
+        connection.settimeout(patience)
 
 
 class Departures:
@@ -83,12 +95,30 @@ class Departures:
                     with contextlib.suppress(BlockingIOError):
                         connection.recv(4096)
                     continue
+                if _drops_line_ends(connection):
+                    continue
                 ended = _ended(connection)
                 # Either way it need not be watched any longer: data means a pipelined request.
                 with self._lock, contextlib.suppress(KeyError, ValueError):
                     selector.unregister(connection)
                 if ended:
-                    key.data()
+                    try:
+                        key.data()
+                    except Exception:
+                        # This thread is the only one that looks: it must outlive what nobody foresaw.
+                        log.exception("departure not told")
+
+
+def _drops_line_ends(connection: socket.socket) -> bool:
+    """Take in line ends, which some clients send behind a body and a server has to ignore (RFC 9112, section 2.2)."""
+    try:
+        pending = connection.recv(64, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+        if not pending or pending.strip(b"\r\n"):
+            return False
+        connection.recv(len(pending), socket.MSG_DONTWAIT)
+    except OSError:
+        return False
+    return True
 
 
 def _ended(connection: socket.socket) -> bool:

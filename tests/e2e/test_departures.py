@@ -13,7 +13,7 @@ from typing import Any
 import openai
 import pytest
 from conftest import FAKE_CLAUDE
-from server import Server, living, read_until, until
+from server import Server, living, read_to_end, read_until, until
 
 from app.standin import Reply, StandIn, Text
 
@@ -103,6 +103,51 @@ def test_half_a_request(fake_server: Server) -> None:
         connection.sendall(head.encode() + b'{"model":')
     until(lambda: fake_server.slots() == (0, 0), what="free slots")
     assert [process.pid for process in fake_server.children()] == [spare]
+
+
+@pytest.mark.parametrize("what", ["stalled body", "unread answer"])
+def test_client_that_holds_still(serve: Callable[..., Server], what: str) -> None:
+    """A client that stops sending its body, or does not read a whole answer, is let go of after the idle time-out.
+
+    Until then it counts among its key's requests.
+    """
+    key = "k" * 16
+    server = serve(
+        CLAUDE_BIN=str(FAKE_CLAUDE),
+        CLAUDE_PROXY_IDLE_TIMEOUT="1.5",
+        CLAUDE_PROXY_API_KEYS=f"one:{key}",
+        CLAUDE_PROXY_KEY_CONCURRENCY="1",
+    )
+
+    def status() -> int:
+        headers = {"Authorization": f"Bearer {key}"}
+        body = {"model": "sonnet", "messages": [{"role": "user", "content": "hello"}]}
+        return server.request("POST", "/v1/chat/completions", body, headers)[0]
+
+    body = (
+        b'{"model":' if what == "stalled body" else b'{"model":"sonnet","messages":[{"role":"user","content":"flood"}]}'
+    )
+    length = 1000 if what == "stalled body" else len(body)
+    head = (
+        f"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nx-api-key: {key}\r\nContent-Length: {length}\r\n\r\n"
+    )
+    with socket.socket() as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        connection.connect(("127.0.0.1", server.port))
+        connection.sendall(head.encode() + body)
+        until(lambda: status() == 429, 5, "the request")
+        until(lambda: status() == 200, 10, "the end of it")
+        if what == "stalled body":
+            assert read_to_end(connection).startswith(b"HTTP/1.1 408 ")
+
+
+@pytest.mark.parametrize("chunks", [b"zz\r\n{}\r\n0\r\n\r\n", b"5\r\nhelloXX0\r\n\r\n"])
+def test_chunks_that_are_none(fake_server: Server, chunks: bytes) -> None:
+    """A body in malformed chunks is the client's mistake, and told to it as such."""
+    with socket.create_connection(("127.0.0.1", fake_server.port), timeout=10) as connection:
+        head = b"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
+        connection.sendall(head + chunks)
+        assert read_to_end(connection).startswith(b"HTTP/1.1 400 ")
 
 
 @pytest.fixture(scope="module")

@@ -71,6 +71,29 @@ def test_data(departures, connection, gone):
     assert server.recv(3) == b"GET"
 
 
+def test_line_ends(departures, connection, gone):
+    """Line ends behind a body are ignored, as HTTP says: a client that leaves after them is noticed."""
+    client, server = connection
+    with departures.watch({"gunicorn.socket": server}, gone.set, 5):
+        for _ in range(2):
+            client.sendall(b"\r\n")
+            assert not gone.wait(0.05)
+        client.close()
+        assert gone.wait(5)
+
+
+def test_call_that_fails(departures, connection, gone):
+    """A call that fails leaves the watch over the others alone."""
+    client, server = connection
+    other_client, other = socket.socketpair()
+    with other_client, other, departures.watch({"gunicorn.socket": server}, gone.set, 5):
+        with departures.watch({"gunicorn.socket": other}, lambda: 1 / 0, 5):
+            other_client.close()
+            assert not gone.wait(0.1)
+        client.close()
+        assert gone.wait(5)
+
+
 def test_once(departures, connection):
     """The call comes once."""
     calls = []

@@ -10,6 +10,7 @@ import contextlib
 import importlib.util
 import os
 import resource
+import socket
 import sys
 import threading
 import time
@@ -73,31 +74,59 @@ if _soft != resource.RLIM_INFINITY and _soft < _wanted:
 
 
 def post_worker_init(worker: Any) -> None:
-    """Watch for the worker's end, so that turns get their time and no process outlives it."""
+    """Watch for the worker's end, so that turns get their time, no process outlives it and nobody idle holds it up."""
+    connections = _connections(worker)
 
     def watch() -> None:
         while worker.alive:
             time.sleep(0.1)
         given = worker.cfg.graceful_timeout
-        _pool(worker).drain(given - min(DRAIN_MARGIN, given / 2))
+        deadline = time.monotonic() + given
+        _state(worker).pool.drain(given - min(DRAIN_MARGIN, given / 2))
+        while _state(worker).recent.busy and time.monotonic() < deadline:
+            time.sleep(0.1)
+        # What is left asks for nothing, such as a browser's connection in reserve; gunicorn would wait for it.
+        for connection in list(connections):
+            # By another name: its own would tell gunicorn of an error instead of the end.
+            with contextlib.suppress(OSError), connection.dup() as twin:
+                twin.shutdown(socket.SHUT_RD)
 
     threading.Thread(target=watch, name="drain", daemon=True).start()
 
 
 def worker_int(worker: Any) -> None:
     """End everything at once on SIGINT and SIGQUIT."""
-    _pool(worker).close()
+    _state(worker).pool.close()
 
 
 def worker_exit(server: Any, worker: Any) -> None:
     """End what is left when the worker leaves by any road."""
     del server
     if getattr(worker, "wsgi", None) is not None:
-        _pool(worker).close()
+        _state(worker).pool.close()
 
 
-def _pool(worker: Any) -> Any:
+def _connections(worker: Any) -> set[socket.socket]:
+    """Return the worker's open connections, those that have not asked for anything among them, as they are any time."""
+    from gunicorn.workers.base_async import AsyncWorker  # noqa: PLC0415 - it must not be imported before gevent patches
+
+    found: set[socket.socket] = set()
+    handle = worker.handle
+
+    def tracked(listener: Any, client: socket.socket, address: Any) -> None:
+        found.add(client)
+        try:
+            handle(listener, client, address)
+        finally:
+            found.discard(client)
+
+    if isinstance(worker, AsyncWorker):  # others close them by themselves
+        worker.handle = tracked  # type: ignore[assignment]
+    return found
+
+
+def _state(worker: Any) -> Any:
     # Imported late: see the module's docstring.
     from app.web.state import state  # noqa: PLC0415
 
-    return state(worker.wsgi).pool
+    return state(worker.wsgi)

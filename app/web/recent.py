@@ -54,6 +54,11 @@ class Recent:
             log.exception("request not counted")
 
     @property
+    def busy(self) -> bool:
+        """Whether a request has not got its whole response."""
+        return bool(self._running)
+
+    @property
     def turns(self) -> list[Facts]:
         """The turns, those that run first, each part with the latest first."""
         with self._lock:

@@ -6,6 +6,7 @@ import concurrent.futures
 import contextlib
 import json
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -50,6 +51,39 @@ def test_term_while_idle(serve: Callable[..., Server]) -> None:
     assert time.monotonic() - began < 5  # about two on a machine with nothing else to do
     assert not living(spare)
     assert list((server.state / "processes").iterdir()) == []
+
+
+def test_idle_connections_hold_up_no_stop(serve: Callable[..., Server]) -> None:
+    """A connection that asks for nothing, such as a browser's in reserve, is closed, and quietly."""
+    server = serve(**FAKE)
+    with contextlib.ExitStack() as stack:
+        idle = [stack.enter_context(socket.create_connection(("127.0.0.1", server.port))) for _ in range(3)]
+        assert server.chat("hello")[0] == 200
+        began = time.monotonic()
+        assert server.stop() == 0
+        assert time.monotonic() - began < 10  # about two on a machine with nothing else to do
+        for connection in idle:
+            connection.settimeout(5)
+            assert connection.recv(1) == b""
+    assert "Traceback" not in server.log
+    assert "graceful timeout" not in server.log
+
+
+def test_slow_reader_of_a_whole_answer(serve: Callable[..., Server]) -> None:
+    """An answer that is being read while the server stops is read to its end."""
+    server = serve(**FAKE)
+    with socket.socket() as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        connection.connect(("127.0.0.1", server.port))
+        body = b'{"model":"sonnet","messages":[{"role":"user","content":"flood"}]}'
+        head = f"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n\r\n"
+        connection.sendall(head.encode() + body)
+        data = connection.recv(100)
+        server.process.send_signal(signal.SIGTERM)
+        time.sleep(2)
+        data += read_to_end(connection)
+    assert json.loads(data.partition(b"\r\n\r\n")[2])["choices"][0]["message"]["content"].endswith("world.")
+    assert server.process.wait(20) == 0
 
 
 def test_term_lets_a_turn_finish(serve: Callable[..., Server], standin: StandIn, *, stream: bool) -> None:

@@ -144,6 +144,9 @@ class Answer:
         if reason == "max_tokens" and self._options.max_tokens is not None:
             # The CLI would ask the API to go on; the client asked for no more.
             return self._end("max_tokens")
+        if reason == "refusal" and not self._agent:
+            # The CLI would tell the model so and ask it once more.
+            return self._end("refusal")
         return []
 
     def _on_message_stop(self) -> list[Event]:
@@ -222,6 +225,8 @@ class Answer:
     def _on_result(self, result: Result) -> list[Event]:
         self._tally.replace(result.usage)
         if result.is_error:
+            if self._stop_reason == "refusal":
+                return self._end("refusal")
             raise failure.of_result(result, self.limit, self._tag)
         if self._broken_off() and result.stop_reason is None:
             raise AnswerCut("The Claude API's answer broke off; ask again.")

@@ -10,6 +10,8 @@ from app.claude.lines import control_line
 from app.claude.tools import SERVER, manifest
 from app.conversation import Conversation, Options, TextBlock, ToolChoice
 
+# The API takes no smaller `thinking.budget_tokens`, and none that is not smaller than `max_tokens`.
+SMALLEST_BUDGET = 1024
 REPAIR = (TextBlock("<system>\nYou did not call a tool. Call one now, as you were told to.\n</system>"),)
 
 
@@ -22,13 +24,17 @@ def lines(conversation: Conversation) -> bytes:
         start["sdkMcpServers"] = [SERVER]
         # Versions that do not know it, or know another form of it, ask the server.
         start["sdkMcpServerManifests"] = {SERVER: manifest(conversation.offered)}
-    if options.schema is not None:
+    # Where a call must come, the CLI's own tool for the answer's form would only stand in its way.
+    if options.schema is not None and not options.tool_choice.must_call:
         start["jsonSchema"] = options.schema
     told = control_line("initialize", "initialize", **start)
     if options.thinking:
         told += control_line(
             "thinking", "set_max_thinking_tokens", max_thinking_tokens=None, thinking_display="summarized"
         )
+    elif options.max_tokens is not None and options.max_tokens < 2 * SMALLEST_BUDGET:
+        # A model that thinks by a budget would get all of `max_tokens` but one for it; newer ones decide by themselves.
+        told += control_line("thinking", "set_max_thinking_tokens", max_thinking_tokens=0)
     return told + control_line("settings", "apply_flag_settings", settings=_settings(conversation.model, options))
 
 

@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 
 Served = Literal["kept", "parked", "primed", "spare", "cold"]
 # After these the CLI has nothing left to do, and leaves by itself when its input ends.
-COMPLETE = frozenset({"end_turn", "refusal"})
+COMPLETE = frozenset({"end_turn"})
 
 
 class Run:

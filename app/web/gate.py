@@ -22,10 +22,11 @@ from app.errors import Forbidden
 PREFLIGHT = {
     "Access-Control-Allow-Methods": "GET, HEAD, POST, DELETE",
     "Access-Control-Allow-Headers": "Authorization, Content-Type, x-api-key, x-request-id, x-session-id, "
-    "x-stainless-arch, x-stainless-helper-method, x-stainless-lang, x-stainless-os, x-stainless-package-version, "
-    "x-stainless-poll-helper, x-stainless-retry-count, x-stainless-runtime, x-stainless-runtime-version, "
-    "x-stainless-timeout, OpenAI-Beta, OpenAI-Organization, OpenAI-Project, anthropic-beta, "
-    "anthropic-dangerous-direct-browser-access, anthropic-version",
+    # Some browsers take User-Agent, which the AI SDK sets, for one of the page's own.
+    "User-Agent, x-stainless-arch, x-stainless-helper, x-stainless-helper-method, x-stainless-lang, x-stainless-os, "
+    "x-stainless-package-version, x-stainless-poll-helper, x-stainless-retry-count, x-stainless-runtime, "
+    "x-stainless-runtime-version, x-stainless-timeout, OpenAI-Beta, OpenAI-Organization, OpenAI-Project, "
+    "anthropic-beta, anthropic-dangerous-direct-browser-access, anthropic-version",
     "Access-Control-Allow-Private-Network": "true",
     "Access-Control-Max-Age": "600",
 }

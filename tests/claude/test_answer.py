@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from app.claude.answer import Answer
@@ -141,6 +142,22 @@ def test_stop_reason(stop):
         *cli.message("a", stop_reason="tool_use"), *cli.message("b", msg_id="2", stop_reason=stop), cli.result()
     )
     assert end.stop_reason == stop
+
+
+def test_refusal_ends_the_turn():
+    """A refusal is the end: that the CLI would ask the model once more, and how that ends, is not the client's."""
+    again = [*cli.message("No!", msg_id="2", stop_reason="refusal"), cli.failed("stopped by a safety classifier")]
+    *_, end = events = events_of(*cli.message("No.", stop_reason="refusal"), *again)
+    assert [event.text for event in events if isinstance(event, TextDelta)] == ["No."]
+    assert end.stop_reason == "refusal"
+
+
+def test_refusal_of_an_agent():
+    """An agent's model may be asked once more; where it is left at that the turn has ended by a refusal."""
+    answer = Answer(msgspec.structs.replace(PLAIN, own_tools=("Bash",)))
+    lines = cli.typed(*cli.message("No.", stop_reason="refusal"), cli.failed("stopped by a safety classifier"))
+    *_, end = [event for line in lines for event in answer.feed(line)]
+    assert end.stop_reason == "refusal"
 
 
 def test_sub_agents_are_left_out():

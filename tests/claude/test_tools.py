@@ -72,6 +72,13 @@ def test_tools_are_told_in_advance():
     assert "sdkMcpServerManifests" not in json.loads(opening.lines(Conversation("sonnet", "", HI)).splitlines()[0])
 
 
+def test_form_of_an_answer_that_must_be_a_call():
+    """Where a call must come the CLI's own tool for the answer's form is not offered beside it."""
+    for choice, offered in ((ToolChoice(), True), (ToolChoice(required=True), False), (ToolChoice(name="look"), False)):
+        lines = opening.lines(asking(schema={"type": "object"}, tool_choice=choice)).splitlines()
+        assert ("jsonSchema" in json.loads(lines[0])["request"]) is offered
+
+
 def called(call_id, number):
     about = {} if call_id is None else {"claudecode/toolUseId": call_id}
     return demanded("tools/call", id=number, params={"name": "look", "arguments": {}, "_meta": about})

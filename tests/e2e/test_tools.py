@@ -11,7 +11,7 @@ from typing import Any
 import openai
 import pydantic
 import pytest
-from server import Server, text_of
+from server import Server, text_of, until
 
 from app.standin import Reply, StandIn, Text, Thinking, ToolUse
 
@@ -199,6 +199,38 @@ def test_max_tokens(server: Server, standin: StandIn, stream: bool) -> None:
         assert body["choices"][0]["message"]["content"] == "0 1 2 3 4 "
         assert body["choices"][0]["finish_reason"] == "length"
         assert body["usage"]["completion_tokens"] == 5
+
+
+@pytest.mark.parametrize("model", ["claude-haiku-4-5", "sonnet"])
+@pytest.mark.parametrize("number", [20, 1024, 1500])
+def test_small_max_tokens(server: Server, standin: StandIn, model: str, number: int) -> None:
+    """A small bound is for the answer: a model that thinks by a budget does not think, and the API refuses nothing."""
+    status, _, body = server.chat("Give this chat a title", model=model, max_tokens=number)
+    assert (status, body["choices"][0]["message"]["content"]) == (200, "One two three.")
+    (asked,) = standin.messages
+    assert asked["max_tokens"] == number
+    assert asked.get("thinking", {}).get("type") == ("disabled" if model == "claude-haiku-4-5" else "adaptive")
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_refusal(server: Server, standin: StandIn, stream: bool) -> None:
+    """What the model's safeguards stop is an honest end, with the text once, and asks the API once."""
+    standin.reply = lambda _: Reply((Text(["I can", "not."]),), stop_reason="refusal")
+    _, _, body = server.chat("Hi", stream=stream)
+    if stream:
+        assert body[-1] == "[DONE]"
+        assert text_of(body) == "I cannot."
+        assert body[-2]["choices"][0]["finish_reason"] == "content_filter"
+    else:
+        (choice,) = body["choices"]
+        assert (choice["finish_reason"], choice["message"]["refusal"]) == ("content_filter", "I cannot.")
+    body = {"model": "sonnet", "max_tokens": 100, "messages": [{"role": "user", "content": "Hi"}]}
+    message = json.loads(server.request("POST", "/v1/messages", body)[2])
+    assert (message["stop_reason"], message["content"][0]["text"]) == ("refusal", "I cannot.")
+    response = json.loads(server.request("POST", "/v1/responses", {"model": "sonnet", "input": "Hi"})[2])
+    assert (response["status"], response["incomplete_details"]) == ("incomplete", {"reason": "content_filter"})
+    assert len(standin.messages) == 3
+    until(server.is_whole, what="a whole server")
 
 
 @pytest.mark.parametrize("stream", [False, True])

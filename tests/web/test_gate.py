@@ -171,7 +171,7 @@ def test_allowed_page_may_read(tmp_path):
         assert "*" not in str(response.headers)
         assert response.headers["Vary"] == "Origin"
     assert (preflight.status_code, preflight.data) == (204, b"")
-    assert {"Authorization", "Content-Type", "x-api-key", "x-session-id"} <= set(
+    assert {"Authorization", "Content-Type", "x-api-key", "x-session-id", "User-Agent", "x-stainless-helper"} <= set(
         preflight.headers["Access-Control-Allow-Headers"].split(", ")
     )
     assert "DELETE" in preflight.headers["Access-Control-Allow-Methods"]

@@ -25,7 +25,7 @@ def options(request: MessageRequest) -> Options:
         thinking=shown,
         max_tokens=request.max_tokens,
         stop=stops(request.stop_sequences, "stop_sequences"),
-        schema=_schema(config.format),
+        schema=_schema(config.format, FORMAT) or _schema(request.output_format, "output_format"),
         signed=signed,
     )
 
@@ -46,9 +46,9 @@ def _thinking(request: MessageRequest) -> tuple[bool, bool]:
     return thinking.display != "omitted", True
 
 
-def _schema(form: dict[str, Any] | None) -> dict[str, Any] | None:
+def _schema(form: dict[str, Any] | None, param: str) -> dict[str, Any] | None:
     if form is None:
         return None
     if form.get("type") != "json_schema":
-        raise invalid(f"{FORMAT}.type", "must be json_schema")
-    return answerable(form.get("schema"), f"{FORMAT}.schema")
+        raise invalid(f"{param}.type", "must be json_schema")
+    return answerable(form.get("schema"), f"{param}.schema")

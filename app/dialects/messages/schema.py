@@ -38,3 +38,5 @@ class MessageRequest(msgspec.Struct):
     tools: list[Any] | None = None
     tool_choice: dict[str, Any] | None = None
     output_config: OutputConfig | None = None
+    # The name that `output_config.format` had in its beta; LiteLLM still sends it.
+    output_format: dict[str, Any] | None = None

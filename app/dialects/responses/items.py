@@ -76,7 +76,7 @@ class Items:
         return found, param
 
     def _take(self, item: dict[str, Any], param: str, *, last: bool) -> None:
-        kind = item.get("type", "message")
+        kind = item.get("type") or "message"
         match kind:
             case "message":
                 self._message(item, param, last=last)

@@ -63,6 +63,14 @@ def test_options():
     assert found.stream
 
 
+def test_form_by_its_older_name():
+    """The form of the answer may stand in `output_format`, its name while it was new."""
+    schema = {"type": "object", "properties": {"a": {"type": "integer"}}}
+    found = ask(output_format={"type": "json_schema", "schema": schema})
+    assert (found.conversation.options.schema, found.ignored) == (schema, ())
+    assert refused(output_format={"type": "xml"}).param == "output_format.type"
+
+
 @pytest.mark.parametrize(
     ("thinking", "shown", "signed", "ignored"),
     [

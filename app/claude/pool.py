@@ -6,6 +6,7 @@ import threading
 import time
 
 from app.cancellation import Cancellation
+from app.claude.admission import Admission, Preparation
 from app.claude.deadlines import Deadlines
 from app.claude.run import Run
 from app.claude.slots import Slots
@@ -33,19 +34,28 @@ class Pool:
         """Get ready to serve. Raises ConfigError when the state folder cannot be used."""
         self.supply.open()
 
-    def run(self, conversation: Conversation, cancellation: Cancellation) -> Run:
+    def run(
+        self, conversation: Conversation, cancellation: Cancellation, preparation: Preparation | None = None
+    ) -> Run:
         """Return the turn of a conversation; it starts when it is iterated. `cancellation` ends it from outside.
 
-        Raises QueueFull or ShuttingDown. Close the run when done.
+        Where there is a `preparation` it begins with that, which gives the conversation to go on with, and queues only
+        then. Raises QueueFull or ShuttingDown. Close the run when done.
         """
         if self.draining:
             raise ShuttingDown(RESTARTING)
-        # A tool of the CLI's own may work in silence for as long as it takes.
-        silence = self._settings.timeout if conversation.own_tools else self._settings.idle_timeout
-        deadlines = Deadlines(self._settings.timeout, silence)
+        if preparation is not None and self._preparing() > self._settings.queue_limit:
+            raise self.slots.full()
+        deadlines = Deadlines(self._settings.timeout, self._silence(conversation))
         run = Run(
-            conversation,
-            ticket=self.slots.enter(),
+            Admission(
+                conversation,
+                preparation=preparation,
+                slots=self.slots,
+                deadlines=deadlines,
+                silence=self._silence,
+                cancellation=cancellation,
+            ),
             deadlines=deadlines,
             cancellation=cancellation,
             supply=self.supply,
@@ -74,6 +84,14 @@ class Pool:
         for run in runs:
             run.cancellation.cancel(ShuttingDown(RESTARTING))
         self.supply.close()
+
+    def _silence(self, conversation: Conversation) -> float:
+        # A tool of the CLI's own may work in silence for as long as it takes.
+        return self._settings.timeout if conversation.own_tools else self._settings.idle_timeout
+
+    def _preparing(self) -> int:
+        with self._lock:
+            return sum(run.preparing for run in self._runs)
 
     def _finished(self, run: Run) -> None:
         with self._lock:

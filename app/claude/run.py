@@ -9,12 +9,12 @@ from collections.abc import Callable, Generator, Iterator
 from typing import Literal
 
 from app.cancellation import Cancellation
+from app.claude.admission import Admission
 from app.claude.binary import Binary
-from app.claude.deadlines import TICK, Deadlines
+from app.claude.deadlines import Deadlines
 from app.claude.kept import Kept
 from app.claude.lineage import extended, lineage
 from app.claude.process import Process
-from app.claude.slots import Ticket
 from app.claude.supply import Supply
 from app.claude.turn import TurnRun
 from app.conversation import Conversation
@@ -40,9 +40,8 @@ class Run:
 
     def __init__(
         self,
-        conversation: Conversation,
+        admission: Admission,
         *,
-        ticket: Ticket,
         deadlines: Deadlines,
         cancellation: Cancellation,
         supply: Supply,
@@ -58,14 +57,13 @@ class Run:
         self.first_token_ms: int | None = None
         self.queued_ms: int | None = None
         self._began = time.monotonic()
-        self._conversation = conversation
-        self._ticket = ticket
+        self._admission = admission
         self._deadlines = deadlines
         self._supply = supply
         self._running = running
         self._finished = finished
         self._lineage: list[bytes] = []
-        self._transcript = Transcript(signed=conversation.options.signed)
+        self._transcript = Transcript(signed=admission.conversation.options.signed)
         self._binary: Binary | None = None
         self._process: Process | None = None
         self._released = False
@@ -82,6 +80,15 @@ class Run:
         """Milliseconds since the request for this turn."""
         return int((time.monotonic() - self._began) * 1000)
 
+    @property
+    def preparing(self) -> bool:
+        """Whether something has to come before it can queue."""
+        return self._admission.preparing
+
+    @property
+    def _conversation(self) -> Conversation:
+        return self._admission.conversation
+
     def note(self, error: ProxyError) -> None:
         """Keep what went wrong for the log; the first error stays."""
         self.error_code = self.error_code or error.code or error.type
@@ -95,7 +102,9 @@ class Run:
 
     def _generate(self) -> Generator[list[Event]]:
         try:
-            yield from self._queue()
+            for _ in self._admission.wait():
+                yield []
+            self.queued_ms = self.elapsed_ms
             yield from self._attempts()
         except ProxyError as error:
             # A cancelled turn ends as a killed process; the reason is the truth.
@@ -109,16 +118,6 @@ class Run:
             raise error from None
         finally:
             self._release()
-
-    def _queue(self) -> Iterator[list[Event]]:
-        self.cancellation.on_cancel(self._ticket.leave)
-        while not self._ticket.wait(TICK):
-            self.cancellation.check()
-            self._deadlines.touch()
-            self._deadlines.check()
-            yield []
-        self.cancellation.check()
-        self.queued_ms = self.elapsed_ms
 
     def _attempts(self) -> Iterator[list[Event]]:
         self._lineage = lineage(self._conversation)
@@ -230,7 +229,7 @@ class Run:
                 log.warning("cli failed pid=%d exit=%s stderr=%r", process.pid, process.exit_code, process.stderr_tail)
             cause = "turn_over" if self.stop_reason is not None else "failed" if self.error_code else "cancelled"
             self._supply.dispose(self._process, at_once=self.stop_reason not in COMPLETE, cause=cause)
-        self._ticket.leave()
+        self._admission.leave()
         self._finished(self)
 
 

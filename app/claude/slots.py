@@ -56,11 +56,15 @@ class Slots:
             elif len(self._queue) < self._queue_limit:
                 self._queue.append(ticket)
             else:
-                raise QueueFull(
-                    f"All {self.limit} turns and {self._queue_limit} places in the queue are taken; try again shortly.",
-                    retry_after=RETRY_AFTER,
-                )
+                raise self.full()
         return ticket
+
+    def full(self) -> QueueFull:
+        """Return the error of a request for which there is no place."""
+        return QueueFull(
+            f"All {self.limit} turns and {self._queue_limit} places in the queue are taken; try again shortly.",
+            retry_after=RETRY_AFTER,
+        )
 
     def leave(self, ticket: Ticket) -> None:
         """Take a ticket back and grant its slot to the first in the queue; unknown tickets are ignored."""

@@ -10,7 +10,6 @@ from collections.abc import Iterable, Iterator
 
 import flask
 
-from app.cancellation import Cancellation
 from app.conversation import Conversation
 from app.errors import BadRequest, SessionBusy
 from app.events import Event, TurnEnd
@@ -21,8 +20,8 @@ from app.transcript import Transcript
 log = logging.getLogger(__name__)
 
 HEADER = "X-Session-Id"
-# How often a waiting request looks whether it is first, in seconds.
-PAUSE = 0.02
+# How often a waiting request looks whether it is first, in seconds; less often the longer it waits.
+PAUSE, LONGEST_PAUSE = 0.02, 0.25
 RETRY_AFTER = 5
 
 
@@ -51,7 +50,7 @@ def shown(key: Key) -> str:
 
 
 class SessionTurn:
-    """The next turn of a session. Call `begin` first, and `close` when done."""
+    """The next turn of a session. Iterate `begin` first, and call `close` when done."""
 
     def __init__(self, store: SessionStore, key: Key) -> None:
         self.key = key
@@ -61,21 +60,23 @@ class SessionTurn:
         self._conversation: Conversation | None = None
         self._common = 0
 
-    def begin(self, conversation: Conversation, cancellation: Cancellation, patience: float) -> Conversation:
-        """Wait, at most `patience` seconds, for the turns before; return the whole conversation.
+    def begin(self, conversation: Conversation, patience: float) -> Iterator[Conversation | None]:
+        """Yield None while the turns before are answered, at most `patience` seconds; then the whole conversation.
 
-        Raises SessionBusy, the cancellation's reason, and what the store or the history raise.
+        Raises SessionBusy, and what the store or the history raise.
         """
         self._ticket = self._store.join(self.key)
         deadline = time.monotonic() + patience
+        pause = PAUSE
         while not self._store.is_first(self._ticket):
-            cancellation.check()
             if time.monotonic() >= deadline:
                 raise SessionBusy("Another request of this session is still being answered.", retry_after=RETRY_AFTER)
-            time.sleep(PAUSE)
+            yield None
+            time.sleep(pause)
+            pause = min(LONGEST_PAUSE, 1.5 * pause)
         self._before = self._store.load(self.key)
         self._conversation, self._common = continued(self._before, conversation)
-        return self._conversation
+        yield self._conversation
 
     def remembered(self, batches: Iterable[list[Event]]) -> Iterator[list[Event]]:
         """Pass the batches of the turn on; its end only when the session has it. Raises SessionStorageFailed."""

@@ -87,17 +87,21 @@ def _begin(
             cancellation.cancel(ClientGone("The client left."))
 
     scope.enter_context(parts.departures.watch(flask.request.environ, gone, parts.settings.idle_timeout))
-    if session is not None:
-        scope.callback(session.close)
-        conversations = [session.begin(conversations[0], cancellations[0], parts.settings.idle_timeout)]
+    as_asked = _asking()
     runs: list[Run] = []
     flask.g.entry.runs = runs
-    for conversation, cancellation in zip(conversations, cancellations, strict=True):
-        run = parts.pool.run(_as_asked(conversation), cancellation)
+    if session is not None:
+        scope.callback(session.close)
+        turns = session.begin(conversations[0], parts.settings.idle_timeout)
+        preparation = (turn and as_asked(turn) for turn in turns)
+        run = parts.pool.run(conversations[0], cancellations[0], preparation)
         scope.callback(run.close)
         runs.append(run)
-    if session is not None:
-        return runs[0], session.remembered(runs[0])
+        return run, session.remembered(run)
+    for conversation, cancellation in zip(conversations, cancellations, strict=True):
+        run = parts.pool.run(as_asked(conversation), cancellation)
+        scope.callback(run.close)
+        runs.append(run)
     if len(runs) == 1:
         return runs[0], runs[0]
     fan = Fan(runs)
@@ -105,12 +109,19 @@ def _begin(
     return runs[0], fan
 
 
-def _as_asked(conversation: Conversation) -> Conversation:
-    """Return the conversation with what the request's headers and the settings say of it."""
-    headers = flask.request.headers
-    affinity = conversation.affinity or headers.get(AFFINITY_HEADER, "")
-    staff = staffed(conversation, state().settings, headers.get(TOOLS_HEADER))
-    return msgspec.structs.replace(staff, affinity=affinity)
+def _asking() -> Callable[[Conversation], Conversation]:
+    """Return what adds to a conversation what the current request's headers, and the settings, say of it.
+
+    It may be called when the request is no longer the current one.
+    """
+    headers, settings = flask.request.headers, state().settings
+    hint, tools = headers.get(AFFINITY_HEADER, ""), headers.get(TOOLS_HEADER)
+
+    def as_asked(conversation: Conversation) -> Conversation:
+        staff = staffed(conversation, settings, tools)
+        return msgspec.structs.replace(staff, affinity=conversation.affinity or hint)
+
+    return as_asked
 
 
 def _marked(response: flask.Response, run: Run, ignored: Iterable[str], session: SessionTurn | None) -> flask.Response:

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import signal
 import stat
 import threading
 import time
 import urllib.parse
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 from conftest import FAKE_CLAUDE as FAKE
-from server import CONFIG, GUNICORN, Server, read_until, text_of, until
+from server import CONFIG, GUNICORN, Server, events, read_to_end, read_until, text_of, until
 from talk import told, turns
 
 from app.standin import Failure, Reply, StandIn, Text, ToolUse
@@ -129,6 +130,45 @@ def test_a_client_that_leaves_while_it_waits(server: Server, standin: StandIn) -
     standin.reply = lambda _: Reply((Text(["Fine."]),))
     assert say(server, "leaver", "Three")[0] == 200
     assert [text for _, text in told(standin.messages[-1])] == ["One", "Fine.", "Three"]
+
+
+@pytest.fixture(scope="module")
+def session_impatient(session_serve: Callable[..., Server]) -> Iterator[Server]:
+    server = session_serve(
+        CLAUDE_BIN=str(FAKE),
+        CLAUDE_PROXY_HEARTBEAT="0.3",
+        CLAUDE_PROXY_TIMEOUT="4",
+        CLAUDE_PROXY_QUEUE_LIMIT="2",
+    )
+    yield server
+    server.kill()
+
+
+def test_waiting_shows_signs_of_life_and_counts(session_impatient: Server) -> None:
+    """A stream that waits for its session's turn has heartbeats, and the wait is a part of its turn's time."""
+    server = session_impatient
+    session = "X-Session-Id: waiting"
+    with server.open_stream("hang", session) as first, server.open_stream("hang", session) as second:
+        began = time.monotonic()
+        read_until(first, b"Hello ")
+        data = read_until(second, b'"delta":{}')
+        assert time.monotonic() - began < 3.9
+        data += read_to_end(second)
+        assert time.monotonic() - began < 6
+    assert events(data)[-1]["error"]["code"] == "timeout"
+    until(lambda: server.slots() == (0, 0), what="free slots")
+
+
+def test_waiting_is_bounded(session_impatient: Server) -> None:
+    """No more requests wait for a session than the queue has places; those beyond are told to come back."""
+    server = session_impatient
+    with contextlib.ExitStack() as stack:
+        read_until(stack.enter_context(server.open_stream("hang", "X-Session-Id: many")), b"Hello ")
+        for _ in range(3):
+            stack.enter_context(server.open_stream("hello", "X-Session-Id: many"))
+        until(lambda: say(server, "many", "hello")[0] == 429, 3, "a refusal")
+    until(lambda: server.slots() == (0, 0), what="free slots")
+    until(lambda: say(server, "many", "hello")[0] == 200, what="an answer")
 
 
 def test_refused_names(server: Server) -> None:

@@ -1,0 +1,71 @@
+"""What a request waits for before its turn: its session's turn before, where it has a session, and a slot."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from app.cancellation import Cancellation
+from app.claude.deadlines import TICK, Deadlines
+from app.claude.slots import Slots, Ticket
+from app.conversation import Conversation
+
+# None while something else has to come first, then the conversation to go on with.
+Preparation = Iterator[Conversation | None]
+
+
+class Admission:
+    """Lets one request in: with a `preparation` it queues when that has given its conversation, without one at once.
+
+    `silence` tells how long the CLI may be silent in a conversation, in seconds. Raises QueueFull. Call `leave` when
+    done.
+    """
+
+    def __init__(
+        self,
+        conversation: Conversation,
+        *,
+        preparation: Preparation | None,
+        slots: Slots,
+        deadlines: Deadlines,
+        silence: Callable[[Conversation], float],
+        cancellation: Cancellation,
+    ) -> None:
+        self.conversation = conversation
+        self._preparation = preparation
+        self._slots = slots
+        self._deadlines = deadlines
+        self._silence = silence
+        self._cancellation = cancellation
+        self._left = False
+        self._ticket: Ticket | None = slots.enter() if preparation is None else None
+
+    @property
+    def preparing(self) -> bool:
+        """Whether something has to come before it can queue."""
+        return self._ticket is None and not self._left
+
+    def wait(self) -> Iterator[None]:
+        """Yield as long as it is not let in, at least once a tick. Raises ProxyError when that is not to be."""
+        for conversation in self._preparation or ():
+            if conversation is not None:
+                self.conversation = conversation
+                self._deadlines.idle = self._silence(conversation)
+            self._check()
+            yield
+        ticket = self._ticket = self._ticket or self._slots.enter()
+        self._cancellation.on_cancel(ticket.leave)
+        while not ticket.wait(TICK):
+            self._check()
+            yield
+        self._cancellation.check()
+
+    def leave(self) -> None:
+        """Give up its place; idempotent."""
+        self._left = True
+        if self._ticket is not None:
+            self._ticket.leave()
+
+    def _check(self) -> None:
+        self._cancellation.check()
+        self._deadlines.touch()
+        self._deadlines.check()

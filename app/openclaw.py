@@ -12,8 +12,13 @@ import re
 from collections.abc import Iterator
 from typing import Literal
 
+from app.conversation import TextBlock, Turn
+
 # The first line of every prompt, in every version and mode that was looked at (2026.3 to 2026.9).
 IDENTITY = "You are a personal assistant running inside OpenClaw."
+
+# The last message of each request holds what is the case now. In the next request it is gone from its place (2026.9).
+PASSING = "<<<BEGIN_OPENCLAW_INTERNAL_CONTEXT>>>"
 
 # For prompts whose first line was changed; two of them are enough. One is not: a prompt of another client may well have
 # a section on its tooling, and must not get a shell for it.
@@ -141,6 +146,12 @@ def detect(system: str) -> bool:
         return True
     head, _, _ = _parts(system)
     return len({bare for _, bare in _lines(head) if bare in TELLING_HEADERS}) > 1
+
+
+def is_passing(question: Turn) -> bool:
+    """Tell whether a question ends in words that OpenClaw takes back: the next request does not go on from it."""
+    last = question.content[-1]
+    return isinstance(last, TextBlock) and last.text.startswith(PASSING)
 
 
 def strip(system: str) -> str:

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app import openclaw
+from app.conversation import TextBlock, ToolResultBlock, Turn
 
 BUILDERS = pytest.mark.parametrize("build", [prompts.prompt_2026_9, prompts.prompt_2026_3])
 HEADERS = {
@@ -254,3 +255,14 @@ def test_mapping_leaves_the_prompt_whole():
     assert openclaw.strip(openclaw.MAPPING) == openclaw.MAPPING
     assert "```" not in openclaw.MAPPING
     assert not openclaw.detect(openclaw.MAPPING)
+
+
+def test_words_that_are_taken_back():
+    """A question ends in passing words where its last block is OpenClaw's own, and not where a user quotes them."""
+    passing = TextBlock(f"{openclaw.PASSING}\nnow\n<<<END_OPENCLAW_INTERNAL_CONTEXT>>>")
+    result = ToolResultBlock("call1", (passing,))
+    assert openclaw.is_passing(Turn("user", (TextBlock("Hi"), passing)))
+    assert openclaw.is_passing(Turn("user", (result, passing)))
+    assert not openclaw.is_passing(Turn("user", (passing, TextBlock("Hi"))))
+    assert not openclaw.is_passing(Turn("user", (result,)))
+    assert not openclaw.is_passing(Turn("user", (TextBlock(f"What is {openclaw.PASSING}?"),)))

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 import flask
 import msgspec
 
+from app import openclaw
 from app.agent_turns import staffed
 from app.cancellation import Cancellation
 from app.claude.run import Run
@@ -87,7 +88,7 @@ def _begin(
             cancellation.cancel(ClientGone("The client left."))
 
     scope.enter_context(parts.departures.watch(flask.request.environ, gone, parts.settings.idle_timeout))
-    as_asked = _asking()
+    as_asked = _asking(remembered=session is not None)
     runs: list[Run] = []
     flask.g.entry.runs = runs
     if session is not None:
@@ -109,17 +110,19 @@ def _begin(
     return runs[0], fan
 
 
-def _asking() -> Callable[[Conversation], Conversation]:
+def _asking(*, remembered: bool) -> Callable[[Conversation], Conversation]:
     """Return what adds to a conversation what the current request's headers, and the settings, say of it.
 
-    It may be called when the request is no longer the current one.
+    A conversation that this server has `remembered` goes on as it is. What is returned may be called when the request
+    is no longer the current one.
     """
     headers, settings = flask.request.headers, state().settings
     hint, tools = headers.get(AFFINITY_HEADER, ""), headers.get(TOOLS_HEADER)
 
     def as_asked(conversation: Conversation) -> Conversation:
         staff = staffed(conversation, settings, tools)
-        return msgspec.structs.replace(staff, affinity=conversation.affinity or hint)
+        goes_on = staff.goes_on and (remembered or not openclaw.is_passing(staff.question))
+        return msgspec.structs.replace(staff, affinity=conversation.affinity or hint, goes_on=goes_on)
 
     return as_asked
 

@@ -69,7 +69,7 @@ def _idle(report: Report, server: Server, idle: int) -> None:
             assert not selector.select(0), "idle connections were closed"
     name = f"an answer past {idle:,} idle connections"
     report.add(SECTION, f"{name}, ms", median=during, alone=before)
-    report.add(SECTION, "memory of an idle connection, MB", value=(weight - alone) / idle)
+    report.add(SECTION, "memory of an idle connection, kB", value=1000 * (weight - alone) / idle)
     report.aim(f"{name}, to one without", "at most 1.5", during / before, "", lambda part: part <= 1.5)
 
 

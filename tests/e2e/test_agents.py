@@ -138,6 +138,8 @@ def test_client_tools_stay_with_the_client(agent_server: Server, standin: StandI
     }
     history: list[Any] = [{"role": "system", "content": MAPPED}, {"role": "user", "content": "Which day?"}]
     fields = {"model": "claude-sonnet-4", "tools": [tool], "tool_choice": "auto", "prompt_cache_key": "a:0"}
+    kept = agent_server.get("/ready")[1]["kept"]
+    before = (kept["idle"], kept["parked"])
     status, headers, data = agent_server.request(
         "POST", "/v1/chat/completions", {**fields, "messages": [*history, context]}
     )
@@ -157,6 +159,9 @@ def test_client_tools_stay_with_the_client(agent_server: Server, standin: StandI
     assert json.loads(data)["choices"][0]["message"]["content"] == "Done."
     question = turns(standin.messages[-1])[-1][1]
     assert [block["type"] for block in question] == ["tool_result", "text"]
+    # Nothing goes on from words that are taken back, so no process is kept for it.
+    ready = agent_server.get("/ready")[1]
+    assert (ready["kept"]["idle"], ready["kept"]["parked"]) == before
     assert question[0]["tool_use_id"] == "toolu_01Ab3"
 
 

@@ -27,8 +27,11 @@ bind = f"[{_host}]:{_port}" if ":" in _host and not _host.startswith("[") else f
 worker_class = "gevent"
 # Spares, slots and counters belong to one process, and one event loop carries hundreds of streams.
 workers = 1
+# On macOS gevent's loop is libev over select(), which fails, and ends the worker, beyond 1,024 descriptors
+# (https://github.com/gevent/gevent/issues/1320).
+_SELECTS = sys.platform == "darwin"
 # A connection counts from its beginning, also one that never asks for anything; with too few, idle ones shut out all.
-worker_connections = 4096
+worker_connections = 512 if _SELECTS else 4096
 # How long the event loop may stand still; the length of a turn has nothing to do with it.
 timeout = 60
 graceful_timeout = 30
@@ -65,10 +68,10 @@ class logger_class(Logger):  # noqa: N801 - gunicorn knows its settings by name
 
 
 # What each connection and each CLI process needs, within what the system allows.
-_DESCRIPTORS = 16384
+_DESCRIPTORS = 1024 if _SELECTS else 16384
 _soft, _hard = resource.getrlimit(resource.RLIMIT_NOFILE)
 _wanted = _DESCRIPTORS if _hard == resource.RLIM_INFINITY else min(_DESCRIPTORS, _hard)
-if _soft != resource.RLIM_INFINITY and _soft < _wanted:
+if (_SELECTS and _soft != _wanted) or (_soft != resource.RLIM_INFINITY and _soft < _wanted):
     with contextlib.suppress(OSError, ValueError):
         resource.setrlimit(resource.RLIMIT_NOFILE, (_wanted, _hard))
 

@@ -124,8 +124,11 @@ class Process:
 
     def readable(self, timeout: float) -> bool:
         """Return whether a read would not wait, waiting at most `timeout` seconds for that, and reading nothing."""
+        # Not select(), which takes no descriptor beyond the 1,023rd: a worker may hold thousands of connections.
+        poll = select.poll()
         try:
-            return bool(select.select([self._stdout], [], [], timeout)[0])
+            poll.register(self._stdout, select.POLLIN)
+            return bool(poll.poll(1000 * timeout))
         except (OSError, ValueError):
             return True  # closed: a read will tell
 

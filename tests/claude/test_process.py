@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import sys
 import threading
@@ -224,6 +225,27 @@ def test_after_close(spawn):
         process.write(b"x", 0.1)
     assert process.readable(0)
     assert [s.fileno() for s in (process._stdin, process._stdout, process._stderr)] == [-1, -1, -1]
+
+
+def test_readable_with_many_descriptors_open(spawn):
+    """A worker may hold thousands of connections: whether there is something to read is told all the same."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard != resource.RLIM_INFINITY and hard < 1200:
+        pytest.skip("this system does not give a process so many descriptors")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, 1200), hard))
+    taken = []
+    try:
+        while not taken or taken[-1] < 1024:
+            taken.append(os.open(os.devnull, os.O_RDONLY))
+        process = spawn("import sys; sys.stdin.readline(); print(1, flush=True); sys.stdin.read()")
+        assert not process.readable(0.05)
+        process.write(b"go\n", 5)
+        assert process.readable(5)
+        assert process.read(5) == [b"1"]
+    finally:
+        for descriptor in taken:
+            os.close(descriptor)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 @pytest.mark.parametrize(("argv", "code"), [(["/no/such/file"], "cli_missing"), ([__file__], "cli_missing")])

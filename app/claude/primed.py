@@ -35,7 +35,7 @@ LINE = (TextBlock("Hello."),)
 
 
 class Primed:
-    """Keeps a process for each of the `limit` openings that recur most, for `seconds`. Thread-safe.
+    """Keeps a process for each of the `limit` openings that recur most, for `seconds` after the last use. Thread-safe.
 
     `start` starts a process of the executable that `current` tells. One that cannot be primed is left alone.
     """
@@ -50,12 +50,11 @@ class Primed:
         registry: Registry,
     ) -> None:
         self.limit = limit
-        self._seconds = seconds
         self._current = current
         self._start = start
         self._registry = registry
         self._lock = threading.Lock()
-        self._openings = Openings()
+        self._openings = Openings(seconds)
         self._waiting: dict[bytes, Kept] = {}
         self._wake = threading.Event()
         self._closed = False
@@ -115,23 +114,21 @@ class Primed:
                 log.exception("not primed")
 
     def _retire(self) -> None:
-        now, scarce = time.monotonic(), memory_is_scarce()
         with self._lock:
-            wanted = self._openings.recurring(self.limit, self._waiting)
-            stale = [digest for digest, primed in self._waiting.items() if now >= primed.until]
-            for digest in stale:
-                self._openings.forget(digest)
-            dead = [digest for digest, primed in self._waiting.items() if not primed.process.alive]
-            surplus = list(self._waiting) if scarce else [digest for digest in self._waiting if digest not in wanted]
-        self._drop([*stale, *dead, *surplus])
+            wanted = {} if memory_is_scarce() else self._openings.recurring(self.limit, self._waiting)
+            waiting = self._waiting.items()
+            surplus = [digest for digest, primed in waiting if digest not in wanted or not primed.process.alive]
+        self._drop(surplus)
 
     def _refill(self) -> None:
         if time.monotonic() < self._paused_until or memory_is_scarce():
             return
+        binary = self._current()
         with self._lock:
             wanted = self._openings.recurring(self.limit, self._waiting)
+            outdated = [digest for digest, primed in self._waiting.items() if primed.binary != binary]
+        self._drop(outdated)
         for digest, conversation in wanted.items():
-            binary = self._current()
             if digest in self._waiting or self._closed or not binary.composed or binary == self._unfit:
                 continue
             self._add(digest, conversation)
@@ -148,8 +145,7 @@ class Primed:
             log.info("claude %s cannot be primed", spare.binary.version_text)
             self._registry.dispose(spare.process, at_once=True)
             return
-        until = time.monotonic() + self._seconds
-        primed = Kept(spare.process, spare.binary, channel.tools, digest, 0, models=channel.models, until=until)
+        primed = Kept(spare.process, spare.binary, channel.tools, digest, 0, models=channel.models)
         with self._lock:
             self._waiting[digest] = primed
         if self._closed:

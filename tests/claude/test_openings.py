@@ -10,8 +10,8 @@ def opening(name):
     return Conversation("sonnet", name, (Turn("user", (TextBlock("Hello"),)),))
 
 
-def noted(names):
-    openings = Openings()
+def noted(names, clock=lambda: 0.0):
+    openings = Openings(60, clock)
     for name in names:
         openings.note(opening(name), name.encode())
     return openings
@@ -57,12 +57,16 @@ def test_old_beginnings_count_no_longer():
     assert len(openings._told) == WINDOW
 
 
-def test_forgotten():
-    """What was forgotten has to come twice again."""
-    openings = noted("aab")
-    openings.forget(b"a")
+def test_age():
+    """What was not wanted for a while counts no longer, whether a process waits with it or not."""
+    now = [0.0]
+    openings = noted("aab", lambda: now[0])
+    now[0] = 59
+    openings.note(opening("b"), b"b")
+    assert list(openings.recurring(9)) == [b"a", b"b"]
+    now[0] = 61
     assert openings.recurring(9) == {}
-    openings.note(opening("a"), b"a")
-    assert openings.recurring(9) == {}
-    openings.note(opening("a"), b"a")
-    assert list(openings.recurring(9)) == [b"a"]
+    assert list(openings.recurring(9, {b"a", b"b"})) == [b"b"]
+    now[0] = 120
+    assert openings.recurring(9, {b"a", b"b"}) == {}
+    assert openings._told == {}

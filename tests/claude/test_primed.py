@@ -158,6 +158,21 @@ def test_age(supply, monkeypatch):
     assert one.registry.starts["primed"] == 1
 
 
+def test_upgrade(supply, monkeypatch):
+    """After an upgrade of the CLI one that runs the old one is ended, and another made."""
+    monkeypatch.setattr(module, "INSPECTION", 0.05)
+    one = supply()
+    note(one)
+    ready(one)
+    (old,) = one.primed._waiting.values()
+    newer = one.locator.current()._replace(stamp=(1, 2, 3))
+    monkeypatch.setattr(one.locator, "current", lambda: newer)
+    monkeypatch.setattr(one.primed, "_current", lambda: newer)
+    until(lambda: not old.process.alive, what="the old one's end")
+    ready(one)
+    assert take(one).binary == newer
+
+
 def test_gives_way(supply):
     """When another opening recurs more often, the process that waits with the first is ended."""
     one = supply()

@@ -86,13 +86,15 @@ def post_worker_init(worker: Any) -> None:
         given = worker.cfg.graceful_timeout
         deadline = time.monotonic() + given
         _state(worker).pool.drain(given - min(DRAIN_MARGIN, given / 2))
-        while _state(worker).recent.busy and time.monotonic() < deadline:
+        # Again and again: the worker accepts for up to a second after its end has begun.
+        while time.monotonic() < deadline:
+            if not _state(worker).recent.busy:
+                # What is left asks for nothing, such as a browser's connection in reserve; gunicorn would wait for it.
+                for connection in list(connections):
+                    # By another name: its own would tell gunicorn of an error instead of the end, or is one of TLS.
+                    with contextlib.suppress(OSError), socket.socket(fileno=os.dup(connection.fileno())) as twin:
+                        twin.shutdown(socket.SHUT_RD)
             time.sleep(0.1)
-        # What is left asks for nothing, such as a browser's connection in reserve; gunicorn would wait for it.
-        for connection in list(connections):
-            # By another name: its own would tell gunicorn of an error instead of the end.
-            with contextlib.suppress(OSError), connection.dup() as twin:
-                twin.shutdown(socket.SHUT_RD)
 
     threading.Thread(target=watch, name="drain", daemon=True).start()
 

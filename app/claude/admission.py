@@ -36,13 +36,12 @@ class Admission:
         self._deadlines = deadlines
         self._silence = silence
         self._cancellation = cancellation
-        self._left = False
         self._ticket: Ticket | None = slots.enter() if preparation is None else None
 
     @property
     def preparing(self) -> bool:
         """Whether something has to come before it can queue."""
-        return self._ticket is None and not self._left
+        return self._ticket is None
 
     def wait(self) -> Iterator[None]:
         """Yield as long as it is not let in, at least once a tick. Raises ProxyError when that is not to be."""
@@ -61,7 +60,6 @@ class Admission:
 
     def leave(self) -> None:
         """Give up its place; idempotent."""
-        self._left = True
         if self._ticket is not None:
             self._ticket.leave()
 

@@ -56,6 +56,11 @@ class Kept:
     affinity: str = ""
     until: float = 0.0
 
+    @property
+    def primed(self) -> bool:
+        """Whether nothing of a conversation is in it but the opening."""
+        return not self.turns
+
     def continues(self, turns: Sequence[Turn]) -> bool:
         """Tell whether the process can take up these turns, the first after those it has."""
         if not self.calls:

@@ -35,10 +35,16 @@ class Pool:
         self.supply.open()
 
     def run(
-        self, conversation: Conversation, cancellation: Cancellation, preparation: Preparation | None = None
+        self,
+        conversation: Conversation,
+        cancellation: Cancellation,
+        preparation: Preparation | None = None,
+        *,
+        first: bool = True,
     ) -> Run:
         """Return the turn of a conversation; it starts when it is iterated. `cancellation` ends it from outside.
 
+        It is the `first` of its request, unless that wants several answers to the same.
         Where there is a `preparation` it begins with that, which gives the conversation to go on with, and queues only
         then. Raises QueueFull or ShuttingDown. Close the run when done.
         """
@@ -61,6 +67,7 @@ class Pool:
             supply=self.supply,
             running=lambda: self.slots.running,
             finished=self._finished,
+            first=first,
         )
         with self._lock:
             self._runs.add(run)

@@ -47,6 +47,7 @@ class Run:
         supply: Supply,
         running: Callable[[], int],
         finished: Callable[[Run], None],
+        first: bool,
     ) -> None:
         self.cancellation = cancellation
         self.served: Served | None = None
@@ -62,6 +63,7 @@ class Run:
         self._supply = supply
         self._running = running
         self._finished = finished
+        self._first = first
         self._lineage: list[bytes] = []
         self._transcript = Transcript(signed=admission.conversation.options.signed)
         self._binary: Binary | None = None
@@ -121,12 +123,12 @@ class Run:
 
     def _attempts(self) -> Iterator[list[Event]]:
         self._lineage = lineage(self._conversation)
-        kept = self._supply.take_kept(self._conversation, self._lineage)
+        kept = self._supply.take_kept(self._conversation, self._lineage, self._running())
         if kept is not None:
-            self.served = "parked" if kept.calls else "kept" if kept.turns else "primed"
+            self.served = "parked" if kept.calls else "primed" if kept.primed else "kept"
             turn = self._turn(kept.process, kept.binary, kept)
             # Replay is always right, so what fails before the answer's beginning is tried again that way.
-            if (yield from self._succeeds(turn, lambda error: not turn.answering and _may_be_stale(error))):
+            if (yield from self._succeeds(turn, lambda error: not turn.answering and _may_be_stale(error, kept))):
                 return
         own_tools = self._conversation.own_tools
         spare = self._supply.take(self._running(), own_tools)
@@ -187,7 +189,7 @@ class Run:
         self._supply.catalogue.update(turn.channel.models)
         # Not earlier: a starting CLI takes half a second of a core, which the first token of this turn needs.
         self._supply.refill(proven=True)
-        if self.served not in {"kept", "parked"}:
+        if self._first and self.served not in {"kept", "parked"}:
             self._supply.primed.note(self._conversation, self._lineage[0])
 
     def _note_limit(self, error: ProxyError) -> None:
@@ -233,6 +235,6 @@ class Run:
         self._finished(self)
 
 
-def _may_be_stale(error: ProxyError) -> bool:
+def _may_be_stale(error: ProxyError, kept: Kept) -> bool:
     """Tell whether a kept process may be to blame: dead, or with something in its memory that the API refuses."""
-    return isinstance(error, CliFailed | BadRequest)
+    return isinstance(error, CliFailed) or (not kept.primed and isinstance(error, BadRequest))

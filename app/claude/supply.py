@@ -63,13 +63,19 @@ class Supply:
         threading.Thread(target=self.registry.sweep, name="sweep", daemon=True).start()
         self.spares.open()
 
-    def take_kept(self, conversation: Conversation, lineage: Sequence[bytes]) -> Kept | None:
+    def take_kept(self, conversation: Conversation, lineage: Sequence[bytes], running: int) -> Kept | None:
         """Return a process that has the beginning of this conversation in it, or its opening, if there is one.
 
-        Raises CliFailed.
+        For one of the latter the kept ones make room, as in `take`. Raises CliFailed.
         """
         binary = self.locator.current()
-        return self.kept.take(conversation, lineage, binary) or self.primed.take(lineage[0], binary)
+        kept = self.kept.take(conversation, lineage, binary)
+        if kept is not None:
+            return kept
+        primed = self.primed.take(lineage[0], binary)
+        if primed is not None:
+            self._make_room(running)
+        return primed
 
     def take(self, running: int, own_tools: tuple[str, ...] = ()) -> Spare:
         """Return a process that was started in advance if there is one, else one started now. Raises CliFailed.
@@ -77,7 +83,7 @@ class Supply:
         One with `own_tools` works with these in the workspace; it is never one that a plain chat gets. Kept processes
         make room: with those of the `running` turns they are never more than turns are allowed.
         """
-        self.kept.shrink(self._settings.max_concurrency - running)
+        self._make_room(running)
         spares = self.spares
         if own_tools:
             if own_tools != agent_turns.usual(self._settings):
@@ -129,6 +135,9 @@ class Supply:
         self.spares.join()
         self.agents.join()
         self.primed.join()
+
+    def _make_room(self, running: int) -> None:
+        self.kept.shrink(self._settings.max_concurrency - running)
 
     def _agent_workspace(self) -> Path:
         if self._settings.workspace is not None:

@@ -100,7 +100,7 @@ def _begin(
         runs.append(run)
         return run, session.remembered(run)
     for conversation, cancellation in zip(conversations, cancellations, strict=True):
-        run = parts.pool.run(as_asked(conversation), cancellation)
+        run = parts.pool.run(as_asked(conversation), cancellation, first=not runs)
         scope.callback(run.close)
         runs.append(run)
     if len(runs) == 1:

@@ -42,7 +42,7 @@ def note(supply, conversation=HELLO, times=2):
 
 
 def take(supply, conversation=HELLO):
-    return supply.take_kept(conversation, lineage(conversation))
+    return supply.take_kept(conversation, lineage(conversation), 0)
 
 
 def ready(supply):

@@ -6,10 +6,10 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from server import Server, living, until
+from server import Server, living, read_until, until
 from talk import Talk, told, turns
 
-from app.standin import Reply, StandIn, Text, ToolUse
+from app.standin import Failure, Reply, StandIn, Text, ToolUse
 
 TOOLS = [
     {"type": "function", "function": {"name": name, "description": name, "parameters": {"type": "object"}}}
@@ -119,6 +119,49 @@ def test_one_that_was_killed(serve: Callable[..., Server], standin: StandIn) -> 
     assert (status, headers["x-proxy-served"]) == (200, "cold")
     assert body["choices"][0]["message"]["content"] == "One two three."
     assert standin.rejected == []
+
+
+def test_several_answers_are_one_request(serve: Callable[..., Server], standin: StandIn) -> None:
+    """A request for several answers does not make its opening one that recurs."""
+    server = serve(CLAUDE_PROXY_PRIMED="1", CLAUDE_PROXY_KEEP="0")
+    assert server.chat("Hello", n=3)[0] == 200
+    until(server.is_whole, 20, what="a whole server")
+    assert "primed" not in server.get("/ready")[1]["processes"]["started"]
+    assert server.chat("Hello", n=2)[0] == 200
+    until(lambda: primed(server), 20, what="a primed process")
+    assert standin.rejected == []
+
+
+def test_refused_request(serve: Callable[..., Server], standin: StandIn) -> None:
+    """What the API refuses is the request's own fault: it is not asked for again in another process."""
+    server = serve(CLAUDE_PROXY_PRIMED="1", CLAUDE_PROXY_KEEP="0")
+    for _ in range(2):
+        assert server.chat("Hello")[0] == 200
+    until(lambda: primed(server), 20, what="a primed process")
+    standin.reply = lambda _: Failure(400, "invalid_request_error", "No.")
+    asked = []
+    for _ in range(2):
+        before = len(standin.requests)
+        status = server.chat("Hello")[0]
+        assert status == 400
+        asked.append(len(standin.requests) - before)
+    assert asked[0] == asked[1]
+    assert "process failed" not in server.log
+
+
+def test_kept_processes_make_room(serve: Callable[..., Server], standin: StandIn) -> None:
+    """For a turn in a primed process the kept ones make room, as for any other."""
+    server = serve(
+        CLAUDE_PROXY_PRIMED="1", CLAUDE_PROXY_KEEP="1", CLAUDE_PROXY_MAX_CONCURRENCY="1", CLAUDE_PROXY_SPARES="0"
+    )
+    for _ in range(2):
+        assert server.chat("Hello")[0] == 200
+    until(lambda: primed(server), 20, what="a primed process")
+    assert server.get("/ready")[1]["kept"]["idle"] == 1
+    standin.reply = lambda _: Reply((Text(["One ", "two "]),), silent_after=1)
+    with server.open_stream("Hello") as connection:
+        assert b"x-proxy-served: primed" in read_until(connection, b"One ")
+        until(lambda: server.get("/ready")[1]["kept"]["idle"] == 0, what="room")
 
 
 def test_end_of_the_server(serve: Callable[..., Server], standin: StandIn) -> None:

@@ -25,6 +25,8 @@ SETTINGS = {
     "CLAUDE_PROXY_MAX_CONCURRENCY": "4",
     "CLAUDE_PROXY_KEEP_SECONDS": "15",
     "CLAUDE_PROXY_PRIMED": "1",
+    # One client's used-up plan is nobody else's business here.
+    "CLAUDE_PROXY_LIMIT_PROBE": "0.000001",
 }
 COMMAND = (*GUNICORN, "-c", "tests/load/gunicorn_config.py", "wsgi:app")
 

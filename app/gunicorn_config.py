@@ -38,6 +38,8 @@ graceful_timeout = 30
 # The worker counts the same seconds as its master, and the master's SIGKILL wins: the turns must be ended before.
 # Where there is little time, the turns get half of it.
 DRAIN_MARGIN = 6
+# How long a worker that is interrupted waits for what gunicorn does about it, in seconds: it takes 0.1.
+QUIT_GRACE = 0.5
 # A kept connection would hold up the drain.
 keepalive = 0
 max_requests = 0
@@ -101,7 +103,9 @@ def post_worker_init(worker: Any) -> None:
 
 def worker_int(worker: Any) -> None:
     """End everything at once on SIGINT and SIGQUIT."""
-    _state(worker).pool.close()
+    worker.interrupted = True
+    if getattr(worker, "wsgi", None) is not None:  # it may be in the midst of its start
+        _state(worker).pool.close()
 
 
 def worker_exit(server: Any, worker: Any) -> None:
@@ -109,6 +113,12 @@ def worker_exit(server: Any, worker: Any) -> None:
     del server
     if getattr(worker, "wsgi", None) is not None:
         _state(worker).pool.close()
+    # gunicorn's gevent worker quits in a greenlet for each signal (a terminal sends one, the master another), whose
+    # `sys.exit` would be a traceback on the terminal if it came while the interpreter ends. Let them exit here.
+    deadline = time.monotonic() + (QUIT_GRACE if getattr(worker, "interrupted", False) else 0)
+    while (left := deadline - time.monotonic()) > 0:
+        with contextlib.suppress(SystemExit):
+            time.sleep(left)
 
 
 def _connections(worker: Any) -> set[socket.socket]:

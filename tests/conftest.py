@@ -64,10 +64,10 @@ def standin(session_standin: StandIn) -> Iterator[StandIn]:
 def session_serve(
     tmp_path_factory: pytest.TempPathFactory, claude: Path, session_standin: StandIn
 ) -> Callable[..., Server]:
-    def start(argv: tuple[str, ...] = (), *, wait: bool = True, **env: str) -> Server:
+    def start(argv: tuple[str, ...] = (), *, wait: bool = True, pass_fds: tuple[int, ...] = (), **env: str) -> Server:
         home = tmp_path_factory.mktemp("home")
         full = hermetic.environment(home, session_standin.url, **{"CLAUDE_BIN": str(claude), **env})
-        server = Server(full, home / "server.log", argv)
+        server = Server(full, home / "server.log", argv, pass_fds)
         return server.wait() if wait else server
 
     return start
@@ -78,8 +78,8 @@ def serve(session_serve: Callable[..., Server], standin: StandIn) -> Iterator[Ca
     """Start servers with the real CLI, for this test alone; keyword arguments are further environment variables."""
     with contextlib.ExitStack() as servers:
 
-        def start(argv: tuple[str, ...] = (), *, wait: bool = True, **env: str) -> Server:
-            server = session_serve(argv, wait=False, **env)
+        def start(argv: tuple[str, ...] = (), *, wait: bool = True, **more: Any) -> Server:
+            server = session_serve(argv, wait=False, **more)
             servers.callback(server.kill)
             return server.wait() if wait else server
 

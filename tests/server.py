@@ -42,7 +42,9 @@ def until(condition: Any, seconds: float = 10.0, what: str = "condition") -> Any
 class Server:
     """A server process; `env` is its whole environment and names its state folder."""
 
-    def __init__(self, env: dict[str, str], log: Path, argv: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self, env: dict[str, str], log: Path, argv: tuple[str, ...] = (), pass_fds: tuple[int, ...] = ()
+    ) -> None:
         port = env.setdefault("PORT", str(free_port()))
         self.port = int(port) if port.isdigit() else 0
         self.url = f"http://127.0.0.1:{self.port}"
@@ -50,7 +52,9 @@ class Server:
         self.log_path = log
         self._log = log.open("ab")
         command = argv or (*GUNICORN, *CONFIG, "wsgi:app")
-        self.process = subprocess.Popen(command, env=env, cwd=ROOT, stdout=self._log, stderr=self._log)
+        self.process = subprocess.Popen(
+            command, env=env, cwd=ROOT, stdout=self._log, stderr=self._log, pass_fds=pass_fds
+        )
 
     @property
     def log(self) -> str:

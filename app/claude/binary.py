@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import importlib.util
 import re
+import shlex
 import shutil
 import subprocess
+import sys
 import threading
 from collections.abc import Mapping
 from pathlib import Path
@@ -67,6 +69,21 @@ def find(settings: Settings) -> Path:
     )
 
 
+def command_line(binary: Path, environ: Mapping[str, str], arguments: str) -> str:
+    """Return a command line for the executable that was found, which need not be the one on PATH."""
+    found = shutil.which("claude", path=environ.get("PATH", ""))
+    if found is not None and Path(found).absolute() == binary:
+        return f"claude {arguments}"
+    return f"{shlex.quote(str(binary))} {arguments}"
+
+
+def update(binary: Path, environ: Mapping[str, str]) -> str:
+    """Return the command that brings a newer version of the executable that was found."""
+    if "claude_agent_sdk" in binary.parts:
+        return f"{shlex.quote(sys.executable)} -m pip install --upgrade claude-agent-sdk"
+    return command_line(binary, environ, "update")
+
+
 class Locator:
     """The executable as it is now; asks for the version again only when the file has changed. Thread-safe."""
 
@@ -117,7 +134,7 @@ def _version(path: Path, environ: Mapping[str, str]) -> tuple[int, int, int]:
     if version < MINIMUM:
         raise CliFailed(
             f"The claude CLI at {path} is version {'.'.join(map(str, version))}; "
-            f"this server needs {'.'.join(map(str, MINIMUM))} or newer: run `claude update`.",
+            f"this server needs {'.'.join(map(str, MINIMUM))} or newer: run `{update(path, environ)}`.",
             code="cli_version",
         )
     return version

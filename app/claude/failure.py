@@ -31,8 +31,12 @@ log = logging.getLogger(__name__)
 OVERLOAD_PAUSE = 15
 RATE_PAUSE = 30
 SMALLEST_WINDOW = 200_000
-LOGIN_SENTENCE = "The claude CLI is not logged in on the server: run `claude auth login` there, then try again."
 TOKENS = re.compile(r"([0-9]+) tokens > ([0-9]+) maximum")
+
+
+def login_sentence(command: str = "claude auth login") -> str:
+    """Return what whoever runs the server has to do; a client is not told where the executable is."""
+    return f"The claude CLI is not logged in on the server: run `{command}` there, then try again."
 
 
 def of_retry(line: System) -> ProxyError | None:
@@ -41,7 +45,7 @@ def of_retry(line: System) -> ProxyError | None:
     A refused login stays refused; the CLI would go on asking for minutes.
     """
     if line.error == "authentication_failed" or line.error_status == HTTPStatus.UNAUTHORIZED:
-        return NotLoggedIn(LOGIN_SENTENCE)
+        return NotLoggedIn(login_sentence())
     return None
 
 
@@ -58,7 +62,7 @@ def of_result(result: Result, limit: RateLimitInfo | None, tag: str | None) -> P
     if "usage credits required" in low or ("extra usage" in low and status in {400, 402, 403}):
         return PlanRefused(text)
     if _login_refused(status, tag, low):
-        return NotLoggedIn(LOGIN_SENTENCE)
+        return NotLoggedIn(login_sentence())
     if "prompt is too long" in low:
         return _context_too_long(text, result)
     if status is not None:

@@ -12,6 +12,7 @@ from typing import Literal
 import msgspec
 
 from app.claude import command
+from app.claude.binary import command_line
 from app.errors import CliFailed
 
 State = Literal["present", "absent", "verified", "failed", "unknown"]
@@ -61,6 +62,10 @@ class Login:
     def failed(self) -> None:
         """Note that the API refused the login; it stays so until a request succeeds or the login changes."""
         self._proof = "failed"
+
+    def command(self, binary: Path) -> str:
+        """Return the command that logs this executable in."""
+        return command_line(binary, self._environ, "auth login")
 
     def state(self, binary: Path) -> State:
         """Return the login's state, asking the CLI again where its last word is old.

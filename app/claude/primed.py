@@ -106,6 +106,8 @@ class Primed:
                 self._retire()
                 self._refill()
             except ProxyError as error:
+                if self._closed:
+                    return  # `close` ended it in the midst of its start
                 # The spares meet the same trouble, and tell of it.
                 self._paused_until = time.monotonic() + LONGEST_PAUSE
                 log.info("not primed code=%s error=%s", error.code, error.message)

@@ -79,9 +79,10 @@ class Registry:
         """End a process in the background; nobody has to wait for it. Of several causes the first counts."""
         given = {"at_once": at_once, "cause": cause if process.killed or process.alive else "exited"}
         closer = threading.Thread(target=self._end, args=(process,), kwargs=given, daemon=True)
+        # Together: `close` joins them all, and one that has ended takes itself out.
         with self._lock:
+            closer.start()
             self._closers.add(closer)
-        closer.start()
 
     def close(self) -> None:
         """End every process and wait until they are gone; idempotent and bounded."""

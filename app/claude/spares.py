@@ -144,6 +144,8 @@ class Spares:
                 self._pause = 0.0
                 self.problem = None
             except CliFailed as error:
+                if self._closed:
+                    return  # `close` ended it in the midst of its start
                 self._wait_for(min(LONGEST_PAUSE, self._pause * 2 or FIRST_PAUSE))
                 if self.problem is None or self.problem.message != error.message:
                     log.warning("no spare code=%s error=%s", error.code, error.message)
@@ -175,7 +177,9 @@ class Spares:
         try:
             self._until_ready(spare)
         except BaseException:
-            log.warning("spare failed pid=%d exit=%s stderr=%r", process.pid, process.exit_code, process.stderr_tail)
+            if not self._closed:
+                said = process.stderr_tail
+                log.warning("spare failed pid=%d exit=%s stderr=%r", process.pid, process.exit_code, said)
             self._drop(spare, at_once=True)
             raise
         if self._closed:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import re
+import urllib.error
 import urllib.request
 
 import click
@@ -11,7 +12,9 @@ import msgspec
 
 from app.clients import CLIENTS, Access, Model
 from app.config import Settings
-from app.errors import ConfigError
+from app.console.machine import Machine, pass_machine
+from app.console.server import WILDCARDS
+from app.console.settings import read
 from app.models import STABLE_IDS
 
 PATIENCE = 1.0  # seconds
@@ -20,6 +23,10 @@ LARGEST_LIST = 2**20  # bytes
 MODEL_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:@/\[\]-]*")
 BASE_URL = re.compile(r"https?://[A-Za-z0-9._~:/\[\]-]+")
 KEY = re.compile(r"[!-~]+")  # printable ASCII, as an HTTP header takes it
+
+
+class KeyRefused(Exception):
+    """The server wants a key, or another one."""
 
 
 class Listed(msgspec.Struct):
@@ -46,14 +53,25 @@ def _checked_key(_: click.Context, __: click.Parameter, key: str) -> str:
 @click.command()
 @click.argument("client", type=click.Choice(list(CLIENTS)))
 @click.option("--url", callback=_checked_url, help="Address of the server; by default from HOST and PORT.")
-@click.option("--key", default="not-needed", show_default=True, callback=_checked_key, help="API key for the client.")
-def config(client: str, url: str | None, key: str) -> None:
+@click.option(
+    "--key",
+    envvar="CLAUDE_PROXY_API_KEY",
+    default="not-needed",
+    show_default=True,
+    callback=_checked_key,
+    help="API key for the client; also from CLAUDE_PROXY_API_KEY.",
+)
+@pass_machine
+def config(machine: Machine, client: str, url: str | None, key: str) -> None:
     """Print the configuration of a CLIENT for this server."""
+    base_url = url or _own_url(read(machine, None))
     try:
-        base_url = url or _own_url(Settings.from_environ())
-    except ConfigError as error:
-        raise click.ClickException(str(error)) from None
-    models = ask_for_models(base_url, key)
+        models = ask_for_models(base_url, key)
+    except KeyRefused:
+        raise click.ClickException(
+            f"The server at {base_url} asks for an API key, and {key!r} is none of them: give --key, or set "
+            "CLAUDE_PROXY_API_KEY (`claude-max-api key add NAME` makes one)."
+        ) from None
     if not models:
         click.echo(f"No server answers at {base_url}: only the names that always work are listed.", err=True)
         models = tuple(Model(name) for name in STABLE_IDS)
@@ -61,18 +79,27 @@ def config(client: str, url: str | None, key: str) -> None:
 
 
 def ask_for_models(base_url: str, key: str) -> tuple[Model, ...]:
-    """Return the catalogue of the server at `base_url`, or nothing if it gives none within a second."""
+    """Return the catalogue of the server at `base_url`, or nothing if it gives none within a second.
+
+    Raises KeyRefused when it answers 401.
+    """
     request = urllib.request.Request(f"{base_url}/models", headers={"Authorization": f"Bearer {key}"})  # noqa: S310 - BASE_URL allows http and https only
     # A proxy in the environment is for the outside world.
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
         with opener.open(request, timeout=PATIENCE) as response:
             listed = msgspec.json.decode(response.read(LARGEST_LIST), type=Listed)
+    except urllib.error.HTTPError as error:
+        error.close()
+        if error.code == http.client.UNAUTHORIZED:
+            raise KeyRefused from None
+        return ()
     except (OSError, ValueError, http.client.HTTPException):
         return ()
     return tuple(model for model in listed.data if MODEL_ID.fullmatch(model.id))
 
 
 def _own_url(settings: Settings) -> str:
-    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    host = WILDCARDS.get(settings.host, settings.host)
+    host = f"[{host}]" if ":" in host else host
     return f"http://{host}:{settings.port}/v1"

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from app.claude import login
 from app.claude.binary import Locator
 from app.config import Settings
 from app.console import server, start
@@ -48,6 +49,8 @@ def _from_cli(settings: Settings) -> tuple[list[dict[str, Any]], str]:
     try:
         binary = Locator(settings).current()
         catalogue.update(start.initialize(settings, binary.path))
+        if not login.ask(binary.path, settings.cli_environ)[0]:
+            click.echo("claude is not logged in: this is its general list, not your plan's.", err=True)
     except CliFailed as error:
         raise click.ClickException(f"{error.message}\n`claude-max-api doctor` looks further.") from None
     return catalogue.entries(), f"no server answers; claude {binary.version_text}"

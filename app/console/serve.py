@@ -13,9 +13,10 @@ import click
 
 import app
 from app.claude import login
-from app.claude.binary import Locator
+from app.claude.binary import Locator, command_line
 from app.claude.supply import private_folder
 from app.config import Settings
+from app.console.unknown import strange
 from app.errors import CliFailed, ConfigError
 from app.keys.file import KeyFile
 from app.keys.keyring import Keyring
@@ -40,6 +41,8 @@ def serve(port: int | None, *, demo: bool) -> None:
         click.echo(f"claude {binary.version_text} at {binary.path}, {_login_sentence(settings, binary.path)}")
     except (ConfigError, CliFailed) as error:
         raise click.ClickException(str(error)) from None
+    for sentence in strange(environ).values():
+        click.echo(f"Warning: {sentence}", err=True)
     url = f"http://{'[' + settings.host + ']' if ':' in settings.host else settings.host}:{settings.port}"
     will_do = f"with one of its {len(keys)} API keys as $KEY" if keys.closed else "any API key will do"
     key = """ -H "Authorization: Bearer $KEY\"""" if keys.closed else ""
@@ -60,7 +63,10 @@ def _login_sentence(settings: Settings, binary: Path) -> str:
     except CliFailed as error:
         return f"login unknown: {error}"
     # It serves all the same: a later login needs no restart.
-    return "logged in" if logged_in else "NOT logged in: run `claude auth login`; requests get 401 until then"
+    if logged_in:
+        return "logged in"
+    command = command_line(binary, settings.cli_environ, "auth login")
+    return f"NOT logged in: run `{command}`; requests get 401 until then"
 
 
 def check_port(settings: Settings) -> None:

@@ -17,7 +17,7 @@ from app.console.settings import read
 DAY = 86400
 UNITS = ((DAY, "d"), (3600, "h"), (60, "min"), (1, "s"))
 KNOWN = frozenset(
-    "status reason cli login slots spares primed kept uptime_s plan limited processes last_errors".split()
+    "status reason demo cli login slots spares agents primed kept uptime_s plan limited processes last_errors".split()
 )
 
 
@@ -51,6 +51,8 @@ def lines(url: str, body: dict[str, Any]) -> Iterator[tuple[str, str]]:
     """Yield name and text of each line; fields that the server does not send are left out."""
     ready = body.get("status") == "ready"
     yield "server", f"{url}/v1 is ready" if ready else f"{url}/v1 is NOT ready: {body.get('reason')}"
+    if body.get("demo"):
+        yield "demo", "answers are canned; no model is asked"
     if "uptime_s" in body:
         yield "up", duration(body["uptime_s"])
     cli = body.get("cli") or {}
@@ -60,6 +62,8 @@ def lines(url: str, body: dict[str, Any]) -> Iterator[tuple[str, str]]:
         yield "turns", f"{slots.get('running')} of {slots.get('limit')} running, {slots.get('waiting')} waiting"
     if spares := body.get("spares"):
         yield "spares", f"{spares.get('ready')} of {spares.get('wanted')} ready"
+    if (agents := body.get("agents")) and agents.get("wanted"):
+        yield "agents", f"{agents.get('ready')} of {agents.get('wanted')} ready"
     if primed := body.get("primed"):
         yield "primed", f"{primed.get('ready')} ready"
     if kept := body.get("kept"):

@@ -22,6 +22,8 @@ Request = TypeVar("Request", bound=msgspec.Struct)
 
 def decoded(body: bytes) -> dict[str, Any]:
     """Return the fields that are not null. Raises BadRequest."""
+    if not body.strip():
+        raise BadRequest("The request body is empty; send JSON.")
     try:
         fields = msgspec.json.decode(_mended(body) if LONE_SURROGATE.search(body) else body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:

@@ -137,6 +137,7 @@ SCHEMAS: dict[str, Any] = {
         cli={"type": "object", "properties": {"found": {"type": "boolean"}}, "required": ["found"]},
         login=STRING,
         limited=NULLABLE_STRING,
+        demo={"type": "boolean"},
         uptime_s={"type": "number", "minimum": 0},
         slots=closed(limit=NUMBER, running=NUMBER, waiting=NUMBER),
         spares=closed(wanted=NUMBER, ready=NUMBER),

@@ -45,13 +45,19 @@ def respond(error: ProxyError) -> flask.Response:
 def _of_http(error: werkzeug.exceptions.HTTPException) -> flask.Response:
     method, path = flask.request.method, flask.request.path
     if isinstance(error, werkzeug.exceptions.NotFound):
-        return respond(NotFound(f"{method} {path} does not exist here; the API is under /v1."))
+        return respond(
+            NotFound(
+                f"{method} {path} does not exist here; the API is under /v1, and GET /openapi.json lists all of it."
+            )
+        )
     if isinstance(error, werkzeug.exceptions.MethodNotAllowed):
-        response = respond(MethodNotAllowed(f"{method} is not allowed for {path}."))
-        response.headers["Allow"] = ", ".join(sorted(error.valid_methods or ()))
+        allowed = ", ".join(sorted(error.valid_methods or ()))
+        response = respond(MethodNotAllowed(f"{method} is not allowed for {path}; it takes {allowed}."))
+        response.headers["Allow"] = allowed
         return response
     if isinstance(error, werkzeug.exceptions.RequestEntityTooLarge):
-        return respond(BodyTooLarge("The request body is larger than CLAUDE_PROXY_MAX_BODY allows."))
+        most = flask.current_app.config["MAX_CONTENT_LENGTH"]
+        return respond(BodyTooLarge(f"The request body is larger than the {most} bytes of CLAUDE_PROXY_MAX_BODY."))
     if isinstance(error, werkzeug.exceptions.UnsupportedMediaType):
         return respond(UnsupportedMediaType("The request body must be JSON."))
     if error.code is not None and error.code < HTTPStatus.INTERNAL_SERVER_ERROR:

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from app.claude.failure import LOGIN_SENTENCE
+from app.claude.failure import login_sentence
 from app.claude.pool import Pool
 from app.errors import CliFailed
 from app.web.state import State
@@ -30,7 +30,7 @@ def verdict(pool: Pool) -> dict[str, Any]:
         cli = {"found": True, "path": str(binary.path), "version": binary.version_text}
         login = supply.login.state(binary.path)
         if login in {"absent", "failed"}:
-            reason = reason or LOGIN_SENTENCE
+            reason = reason or login_sentence(supply.login.command(binary.path))
         elif supply.spares.problem is not None and supply.spares.problem.code not in LOOKED_AT:
             reason = reason or supply.spares.problem.message
     return {"status": "ready" if reason is None else "not_ready", "reason": reason, "cli": cli, "login": login}
@@ -45,6 +45,7 @@ def counts(state: State) -> dict[str, Any]:
     supply = pool.supply
     limits = supply.plan.limits
     return {
+        "demo": bool(state.settings.demo),
         "limited": limits[0].message if limits else None,
         "uptime_s": round(time.monotonic() - state.began, 1),
         "slots": {"limit": pool.slots.limit, "running": pool.slots.running, "waiting": pool.slots.waiting},

@@ -73,6 +73,25 @@ def test_start_and_dispose(registry, start):
     assert not process.alive
 
 
+def test_close_in_the_midst_of_a_disposal(registry, start, monkeypatch):
+    """A disposal that has just begun is waited for like any other."""
+    process = start()
+    before = threading.Thread.start
+
+    def slow(thread):
+        time.sleep(0.2)
+        before(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", slow)
+    disposal = threading.Thread(target=lambda: registry.dispose(process, at_once=True))
+    before(disposal)
+    time.sleep(0.05)
+    registry.close()
+    disposal.join()
+    assert not process.alive
+    assert len(registry) == 0
+
+
 def test_dispose_does_not_wait(registry, start):
     """Disposing of a stubborn process takes no time of the one who asks."""
     code = "import signal, time; signal.signal(15, signal.SIG_IGN); print(1, flush=True); time.sleep(60)"

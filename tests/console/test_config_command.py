@@ -266,7 +266,7 @@ def test_key_is_sent(config, answering):
         (b'{"data": []}', 200),
         (b'{"data": [{"id": 1}]}', 200),
         (b'{"data": [{"id": "a\\nb"}, {"id": "$(x)"}]}', 200),
-        (b'{"data": [{"id": "claude-fable-1"}]}', 401),
+        (b'{"data": [{"id": "claude-fable-1"}]}', 500),
         (b"\xff", 200),
     ],
 )
@@ -274,6 +274,23 @@ def test_strange_server(config, answering, body, status):
     """From a server that gives no usable list, nothing is taken."""
     result = config("llm", PORT=answering(body, status=status))
     assert [model["model_name"] for model in yaml.safe_load(result.stdout)] == list(STABLE_IDS)
+
+
+def test_key_that_is_refused(config, answering):
+    """From a server that asks for another key there is no configuration, but a word on where to get one."""
+    result = config("openai", PORT=answering(b"{}", status=401))
+    assert result.exit_code == 1
+    assert "asks for an API key" in result.stderr
+    assert "OPENAI" not in result.stdout
+    assert config("openai", PORT=answering(b"{}"), CLAUDE_PROXY_API_KEY="sk-2").exit_code == 0
+    assert answering.asked == ("/v1/models", "Bearer sk-2")
+
+
+@pytest.mark.parametrize(("host", "shown"), [("0.0.0.0", "127.0.0.1"), ("::", "[::1]")])
+def test_every_address_is_none(config, host, shown):
+    """A server that listens to all of a machine's addresses is called by one of them."""
+    result = config("openai", HOST=host, PORT="3999", CLAUDE_PROXY_API_KEYS=f"one:{'k' * 16}")
+    assert f"http://{shown}:3999/v1" in result.stdout
 
 
 def test_slow_server(config, answering):

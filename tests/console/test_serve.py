@@ -97,7 +97,23 @@ def test_not_logged_in(serve, tmp_path):
     claude.chmod(0o755)
     result = serve(CLAUDE_BIN=str(claude))
     assert isinstance(result.exception, Became)
+    assert f"NOT logged in: run `{claude} auth login`" in result.output
+
+
+def test_not_logged_in_on_path(serve, tmp_path):
+    """The command that logs in is short where the executable is the one on PATH."""
+    claude = tmp_path / "claude"
+    claude.write_text("""#!/bin/sh\n[ "$1" = auth ] && echo '{"loggedIn": false}' && exit 1\necho 2.1.330\n""")
+    claude.chmod(0o755)
+    result = serve(CLAUDE_BIN="", PATH=f"{tmp_path}:{os.environ['PATH']}")
     assert "NOT logged in: run `claude auth login`" in result.output
+
+
+def test_misspelt_setting(serve):
+    """A variable that looks like a setting and is none is named, with the one that was meant."""
+    result = serve(CLAUDE_PROXY_SPARE="2")
+    assert isinstance(result.exception, Became)
+    assert "no such setting: CLAUDE_PROXY_SPARE (did you mean CLAUDE_PROXY_SPARES?)" in result.output
 
 
 @pytest.mark.parametrize("answer", ["", "gibberish", '{"authMethod":"\\377"}'])
@@ -139,7 +155,7 @@ def test_demo(serve):
         ({"HOST": "0.0.0.0"}, r"HOST=0\.0\.0\.0 .*without a key.*HOST=127\.0\.0\.1"),
         ({"HOST": "::"}, r"HOST=:: .*without a key"),
         ({"CLAUDE_BIN": "/no/such/claude"}, r"CLAUDE_BIN=/no/such/claude is not an executable"),
-        ({"FAKE_VERSION": "2.1.119"}, r"is version 2\.1\.119; .*2\.1\.120 or newer: run `claude update`"),
+        ({"FAKE_VERSION": "2.1.119"}, r"is version 2\.1\.119; .*2\.1\.120 or newer: run `/.*/fake_claude\.py update`"),
         ({"FAKE_VERSION": "unheard of"}, r"does not tell a version"),
         ({"CLAUDE_PROXY_STATE_DIR": "/dev/null/state"}, r"CLAUDE_PROXY_STATE_DIR: /dev/null/state cannot be used"),
     ],

@@ -86,7 +86,7 @@ def test_logged_out(server: Server, standin: StandIn, *, stream: bool) -> None:
     status, ready = server.get("/ready")
     assert status == 503
     assert ready["status"] == "not_ready"
-    assert "`claude auth login`" in ready["reason"]
+    assert "/claude auth login`" in ready["reason"]
     standin.reply = lambda _: Reply((Text(WORDS),))
     assert server.chat("Hi")[0] == 200
     assert server.get("/ready")[0] == 200
@@ -98,7 +98,7 @@ def test_no_login_at_all(serve: Callable[..., Server], standin: StandIn) -> None
     status, ready = server.get("/ready")
     assert status == 503
     assert ready["login"] == "absent"
-    assert "`claude auth login`" in ready["reason"]
+    assert "/claude auth login`" in ready["reason"]
     for stream in (False, True):
         server.wait_for_spare()
         status, _, error = refusal(server, stream=stream)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import concurrent.futures
 import contextlib
 import json
+import os
+import pty
 import signal
 import socket
 import subprocess
@@ -51,6 +53,39 @@ def test_term_while_idle(serve: Callable[..., Server]) -> None:
     assert time.monotonic() - began < 5  # about two on a machine with nothing else to do
     assert not living(spare)
     assert list((server.state / "processes").iterdir()) == []
+
+
+# Makes a server the first process of a terminal's session; a terminal sends its signal to all of them.
+ATTACH = """
+import fcntl, os, sys, termios
+os.setsid()
+fcntl.ioctl(int(sys.argv[1]), termios.TIOCSCTTY, 0)
+os.execv(sys.argv[2], sys.argv[2:])
+"""
+
+
+def test_interrupt_on_a_terminal(serve: Callable[..., Server]) -> None:
+    """Ctrl-C, which a terminal sends to master and worker alike, ends the server without a traceback."""
+    terminal, theirs = pty.openpty()
+    server = serve(
+        (sys.executable, "-c", ATTACH, str(theirs), *GUNICORN, *CONFIG, "wsgi:app"),
+        wait=False,
+        pass_fds=(theirs,),
+        **FAKE,
+    )
+    os.close(theirs)
+    server.wait()
+    server.wait_for_spare()
+    with server.open_stream("hang") as connection:
+        data = read_until(connection, b"Hello ")
+        os.write(terminal, b"\x03")
+        data += read_to_end(connection)
+    assert server.process.wait(20) == 0
+    os.close(terminal)
+    assert_ended_honestly(data, "Hello ")
+    assert "Handling signal: int" in server.log
+    assert "Traceback" not in server.log
+    assert server.children() == []
 
 
 def test_idle_connections_hold_up_no_stop(serve: Callable[..., Server]) -> None:

@@ -53,7 +53,7 @@ def test_not_ready(client, app):
     state(app).pool.supply.login.failed()
     text = client.get("/").text
     assert '<strong id="verdict" class="bad">Not ready</strong>' in text
-    assert "`claude auth login`" in text
+    assert "auth login`" in text
 
 
 @pytest.mark.parametrize("path", PATHS)

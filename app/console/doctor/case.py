@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import re
-import shlex
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
-from app.claude.binary import Locator
+from app.claude.binary import Locator, command_line, update
 from app.config import Settings
 from app.console.machine import Machine
 from app.console.server import Server
@@ -70,13 +68,10 @@ class Case:
 
     def claude(self, arguments: str) -> str:
         """Return a command line for the executable that was found, which need not be the one on PATH."""
-        found = shutil.which("claude", path=self.environ.get("PATH", ""))
-        if self.binary is None or (found is not None and Path(found).absolute() == self.binary):
+        if self.binary is None:
             return f"claude {arguments}"
-        return f"{shlex.quote(str(self.binary))} {arguments}"
+        return command_line(self.binary, self.environ, arguments)
 
     def update(self) -> str:
         """Return the command that brings a newer version of the executable that was found."""
-        if self.binary is not None and "claude_agent_sdk" in self.binary.parts:
-            return "pip install --upgrade claude-agent-sdk"
-        return self.claude("update")
+        return "claude update" if self.binary is None else update(self.binary, self.environ)

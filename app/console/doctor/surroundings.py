@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 import re
 import shlex
@@ -17,25 +16,23 @@ from app.console.serve import check_port
 from app.console.server import NoAnswer
 from app.console.service import unit_for
 from app.console.service.installation import setting_names
+from app.console.unknown import strange
 from app.errors import ConfigError
 
 # These send a request, and its bill, elsewhere than to the plan of the login.
 ADDRESS = "ANTHROPIC_BASE_URL"
 BILLS = re.compile(rf"ANTHROPIC_API_KEY|ANTHROPIC_AUTH_TOKEN|{ADDRESS}|CLAUDE_CODE_USE_[A-Z]+")
-# For the console alone, so no setting of the server.
-CLIENT = "CLAUDE_PROXY_API_KEY"
 OFF = frozenset({"", "0", "false", "no", "off"})
 
 
 def settings(case: Case) -> Finding:
     """Name each setting that cannot be used or that there is not."""
-    known = [*setting_names(), CLIENT]
-    strange = sorted(name for name in case.environ if name.startswith("CLAUDE_PROXY_") and name not in known)
-    told = [*case.broken, *(f"no such setting: {name}{_meant(name, known)}" for name in strange)]
+    unknown = strange(case.environ)
+    told = [*case.broken, *unknown.values()]
     if told:
         named = [found[0] for sentence in case.broken if (found := re.match(r"[A-Z_]+", sentence))]
         verdict: Verdict = "fail" if case.broken else "warn"
-        return Finding(verdict, "; ".join(told), f"correct, or unset {' '.join([*named, *strange])}")
+        return Finding(verdict, "; ".join(told), f"correct, or unset {' '.join([*named, *unknown])}")
     given = [name for name in setting_names() if case.environ.get(name)]
     return passed(f"from the environment: {', '.join(given)}" if given else "all at their defaults")
 
@@ -134,11 +131,6 @@ def background(case: Case) -> Finding:
     if state.pid is None:
         return warned(state.text, "claude-max-api service start   (and claude-max-api service logs)")
     return passed(state.text)
-
-
-def _meant(name: str, known: list[str]) -> str:
-    near = difflib.get_close_matches(name, known, 1)
-    return f" (did you mean {near[0]}?)" if near else ""
 
 
 def _nearest(folder: Path) -> Path:

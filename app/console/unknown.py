@@ -1,0 +1,24 @@
+"""Variables that look like settings and are none."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+from collections.abc import Mapping
+
+from app.config import Settings
+
+# For the console alone, so no setting of the server.
+CLIENT = "CLAUDE_PROXY_API_KEY"
+
+
+def strange(environ: Mapping[str, str]) -> dict[str, str]:
+    """Return, for each variable that looks like a setting of this server and is none, a sentence."""
+    known = [field.metadata["env"] for field in dataclasses.fields(Settings) if "env" in field.metadata] + [CLIENT]
+    names = sorted(name for name in environ if name.startswith("CLAUDE_PROXY_") and name not in known)
+    return {name: f"no such setting: {name}{_meant(name, known)}" for name in names}
+
+
+def _meant(name: str, known: list[str]) -> str:
+    near = difflib.get_close_matches(name, known, 1)
+    return f" (did you mean {near[0]}?)" if near else ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import random
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -51,10 +52,10 @@ class Way:
 
 
 def measure(report: Report, place: Place, rounds: int) -> None:
-    """Ask each way `rounds` times, alternating."""
+    """Ask each way `rounds` times, in turns, each time in another order: what went before leaves traces."""
     ways = list(_ways(place))
     for _ in range(rounds):
-        for way in ways:
+        for way in random.sample(ways, len(ways)):
             way.prepare()
             before = Costs.of(way.server) if way.server else None
             known = len(place.api.requests)

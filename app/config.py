@@ -5,14 +5,13 @@ from __future__ import annotations
 import dataclasses
 import ipaddress
 import os
-import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import platformdirs
 
-from app import logs
+from app import setting_values as read
 from app.errors import ConfigError
 from app.keys.file import KeyFile
 from app.keys.key import Key
@@ -27,96 +26,6 @@ CLI_ENVIRONMENT = frozenset(
     SSL_CERT_FILE SSL_CERT_DIR NODE_EXTRA_CA_CERTS
     """.split()
 )
-UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30}
-PERMISSION_MODES = ("bypassPermissions", "dontAsk", "acceptEdits", "plan")
-SETTING_SOURCES = ("user", "project", "local")
-LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
-
-
-def _integer(low: int, high: int) -> Callable[[str], int]:
-    def parse(text: str) -> int:
-        if not re.fullmatch(r"[0-9]{1,9}", text) or not low <= int(text) <= high:
-            raise ValueError(f"a whole number from {low} to {high}")
-        return int(text)
-
-    return parse
-
-
-def _seconds(text: str) -> float:
-    if not re.fullmatch(r"[0-9]{1,6}(\.[0-9]{1,6})?", text) or float(text) <= 0:
-        raise ValueError("a number of seconds above 0")
-    return float(text)
-
-
-def _size(text: str) -> int:
-    match = re.fullmatch(r"([0-9]{1,12})\s*([KMG]?)(?:iB|B)?", text, re.IGNORECASE)
-    if match is None or int(match[1]) == 0:
-        raise ValueError("a size in bytes, such as 33554432 or 32MiB")
-    return int(match[1]) * UNITS[match[2].upper()]
-
-
-def _names(text: str) -> tuple[str, ...]:
-    return tuple(part for part in re.split(r"[,\s]+", text) if part)
-
-
-def _origins(text: str) -> tuple[str, ...]:
-    origins = tuple(origin.rstrip("/").lower() for origin in _names(text))
-    if any(not re.fullmatch(r"[a-z][a-z0-9+.-]*://[^/*]+", origin) for origin in origins):
-        raise ValueError("origins such as https://chat.example.org, separated by commas, without * or a path")
-    return origins
-
-
-def _tools(text: str) -> tuple[str, ...]:
-    names = _names(text)
-    words = {"openclaw", "none", "all"}.intersection(name.lower() for name in names)
-    if (words and len(names) > 1) or not all(re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", name) for name in names):
-        raise ValueError("openclaw, none, all, or names of Claude Code's tools separated by commas")
-    return tuple(words) or names
-
-
-def _sources(text: str) -> tuple[str, ...]:
-    names = tuple(name.lower() for name in _names(text))
-    if names == ("none",):
-        return ()
-    if not set(names) <= set(SETTING_SOURCES):
-        raise ValueError(f"none, or some of {', '.join(SETTING_SOURCES)}, separated by commas")
-    return names
-
-
-def _one_of(*words: str) -> Callable[[str], str]:
-    def parse(text: str) -> str:
-        for word in words:
-            if word.lower() == text.lower():
-                return word
-        raise ValueError(f"one of {', '.join(words)}")
-
-    return parse
-
-
-def _log_level(text: str) -> str:
-    if text.upper() not in LOG_LEVELS:
-        raise ValueError(f"one of {', '.join(LOG_LEVELS)}")
-    return text.upper()
-
-
-def _log_format(text: str) -> str:
-    if text.lower() not in logs.FORMATS:
-        raise ValueError(f"one of {', '.join(logs.FORMATS)}")
-    return text.lower()
-
-
-def _host(text: str) -> str:
-    return text.strip("[]")  # an IPv6 address is written either way
-
-
-def _path(text: str) -> Path:
-    return Path(text).expanduser().absolute()
-
-
-def _flag(text: str) -> bool:
-    if text.lower() not in {"0", "1", "false", "true", "no", "yes"}:
-        raise ValueError("0 or 1")
-    return text.lower() in {"1", "true", "yes"}
 
 
 def _setting(env: str, default: Any, doc: str, parse: Callable[[str], Any] = str, *, secret: bool = False) -> Any:
@@ -131,92 +40,97 @@ class Settings:
     Times are in seconds, sizes in bytes.
     """
 
-    host: str = _setting("HOST", "127.0.0.1", "Address to listen on; beyond loopback only with API keys.", _host)
-    port: int = _setting("PORT", 3456, "Port to listen on.", _integer(1, 65535))
+    host: str = _setting("HOST", "127.0.0.1", "Address to listen on; beyond loopback only with API keys.", read.host)
+    port: int = _setting("PORT", 3456, "Port to listen on.", read.integer(1, 65535))
     claude_bin: Path | None = _setting(
-        "CLAUDE_BIN", None, "The `claude` executable; without it PATH, then the bundled one.", _path
+        "CLAUDE_BIN", None, "The `claude` executable; without it PATH, then the bundled one.", read.path
     )
     default_model: str = _setting(
         "CLAUDE_PROXY_DEFAULT_MODEL", "opus", "Model for `default` and for names that are not Claude's."
     )
-    max_concurrency: int = _setting("CLAUDE_PROXY_MAX_CONCURRENCY", 8, "Turns at the same time.", _integer(1, 1000))
+    max_concurrency: int = _setting("CLAUDE_PROXY_MAX_CONCURRENCY", 8, "Turns at the same time.", read.integer(1, 1000))
     queue_limit: int = _setting(
-        "CLAUDE_PROXY_QUEUE_LIMIT", 32, "Requests that may wait for a turn; beyond it 429.", _integer(0, 10000)
+        "CLAUDE_PROXY_QUEUE_LIMIT", 32, "Requests that may wait for a turn; beyond it 429.", read.integer(0, 10000)
     )
-    spares: int = _setting("CLAUDE_PROXY_SPARES", 1, "CLI processes kept started in advance.", _integer(0, 64))
+    spares: int = _setting("CLAUDE_PROXY_SPARES", 1, "CLI processes kept started in advance.", read.integer(0, 64))
     keep: int = _setting(
-        "CLAUDE_PROXY_KEEP", 4, "CLI processes kept for the next turn of their conversation.", _integer(0, 64)
+        "CLAUDE_PROXY_KEEP", 4, "CLI processes kept for the next turn of their conversation.", read.integer(0, 64)
     )
     keep_seconds: float = _setting(
-        "CLAUDE_PROXY_KEEP_SECONDS", 600.0, "How long each of them is kept, in seconds.", _seconds
+        "CLAUDE_PROXY_KEEP_SECONDS", 600.0, "How long each of them is kept, in seconds.", read.seconds
     )
     primed: int = _setting(
         "CLAUDE_PROXY_PRIMED",
         1,
         "System prompts (with tools and options) that recur and are told to a CLI process in advance.",
-        _integer(0, 16),
+        read.integer(0, 16),
     )
     tools: tuple[str, ...] = _setting(
         "CLAUDE_PROXY_TOOLS",
         ("openclaw",),
         "Claude Code's own tools, which run on this machine: openclaw (only where they stand in for OpenClaw's), none, "
         "all (in every chat that brings no tools), or a list such as Read,Grep,WebSearch.",
-        _tools,
+        read.tools,
     )
     permission_mode: str = _setting(
         "CLAUDE_PROXY_PERMISSION_MODE",
         "bypassPermissions",
-        f"What those tools may do unasked: {', '.join(PERMISSION_MODES)}.",
-        _one_of(*PERMISSION_MODES),
+        f"What those tools may do unasked: {', '.join(read.PERMISSION_MODES)}.",
+        read.one_of(*read.PERMISSION_MODES),
     )
     workspace: Path | None = _setting(
         "CLAUDE_PROXY_WORKSPACE",
         None,
         "Folder they work in; by default OpenClaw's `~/.openclaw/workspace` if there is one, else one in the state "
         "folder.",
-        _path,
+        read.path,
     )
     setting_sources: tuple[str, ...] = _setting(
         "CLAUDE_PROXY_SETTING_SOURCES",
         (),
         f"Claude Code's settings that count in such turns, with their CLAUDE.md, hooks and MCP servers: "
-        f"{', '.join(SETTING_SOURCES)}.",
-        _sources,
+        f"{', '.join(read.SETTING_SOURCES)}.",
+        read.sources,
     )
     openclaw: str = _setting(
         "CLAUDE_PROXY_OPENCLAW",
         "auto",
         "auto lets Claude Code's tools stand in where OpenClaw's prompt comes without tools, map always, off never.",
-        _one_of("auto", "map", "off"),
+        read.one_of("auto", "map", "off"),
     )
     session_seconds: float = _setting(
-        "CLAUDE_PROXY_SESSION_SECONDS", 86400.0, "How long a session lives after its last use, in seconds.", _seconds
+        "CLAUDE_PROXY_SESSION_SECONDS",
+        86400.0,
+        "How long a session lives after its last use, in seconds.",
+        read.seconds,
     )
-    timeout: float = _setting("CLAUDE_PROXY_TIMEOUT", 900.0, "Longest turn, waiting included, in seconds.", _seconds)
+    timeout: float = _setting(
+        "CLAUDE_PROXY_TIMEOUT", 900.0, "Longest turn, waiting included, in seconds.", read.seconds
+    )
     idle_timeout: float = _setting(
         "CLAUDE_PROXY_IDLE_TIMEOUT",
         300.0,
         "Longest silence of the CLI or of a client that reads, in seconds.",
-        _seconds,
+        read.seconds,
     )
     heartbeat: float = _setting(
-        "CLAUDE_PROXY_HEARTBEAT", 10.0, "Seconds of silence in a stream before an empty chunk is sent.", _seconds
+        "CLAUDE_PROXY_HEARTBEAT", 10.0, "Seconds of silence in a stream before an empty chunk is sent.", read.seconds
     )
     limit_probe: float = _setting(
         "CLAUDE_PROXY_LIMIT_PROBE",
         600.0,
         "While the plan is used up, seconds between the requests that are let through to see whether it still is.",
-        _seconds,
+        read.seconds,
     )
-    max_body: int = _setting("CLAUDE_PROXY_MAX_BODY", 32 * 2**20, "Largest request body: bytes, or 32MiB.", _size)
+    max_body: int = _setting("CLAUDE_PROXY_MAX_BODY", 32 * 2**20, "Largest request body: bytes, or 32MiB.", read.size)
     pass_env: tuple[str, ...] = _setting(
-        "CLAUDE_PROXY_PASS_ENV", (), "Names of further variables to hand to the CLI, separated by commas.", _names
+        "CLAUDE_PROXY_PASS_ENV", (), "Names of further variables to hand to the CLI, separated by commas.", read.listed
     )
     allowed_hosts: tuple[str, ...] = _setting(
-        "CLAUDE_PROXY_ALLOWED_HOSTS", (), "Host names to answer to besides loopback, separated by commas.", _names
+        "CLAUDE_PROXY_ALLOWED_HOSTS", (), "Host names to answer to besides loopback, separated by commas.", read.listed
     )
     allowed_origins: tuple[str, ...] = _setting(
-        "CLAUDE_PROXY_ALLOWED_ORIGINS", (), "Origins of web pages that may call, separated by commas.", _origins
+        "CLAUDE_PROXY_ALLOWED_ORIGINS", (), "Origins of web pages that may call, separated by commas.", read.origins
     )
     api_keys: tuple[Key, ...] = _setting(
         "CLAUDE_PROXY_API_KEYS",
@@ -230,26 +144,29 @@ class Settings:
         "CLAUDE_PROXY_KEY_CONCURRENCY",
         0,
         "Requests that one API key may have running; 0 is no limit.",
-        _integer(0, 10000),
+        read.integer(0, 10000),
     )
     key_rpm: int = _setting(
         "CLAUDE_PROXY_KEY_RPM",
         0,
         "Requests that one API key may make in a minute; 0 is no limit.",
-        _integer(0, 100_000),
+        read.integer(0, 100_000),
     )
     state_dir: Path = _setting(
         "CLAUDE_PROXY_STATE_DIR",
         None,
         "Folder for sessions, API keys, the list of running processes and the CLI's empty working folder; "
         "by default the user's own, such as `~/.local/state/claude-max-api-proxy`.",
-        _path,
+        read.path,
     )
-    log_level: str = _setting("LOG_LEVEL", "INFO", f"One of {', '.join(LOG_LEVELS)}.", _log_level)
+    log_level: str = _setting("LOG_LEVEL", "INFO", f"One of {', '.join(read.LOG_LEVELS)}.", read.log_level)
     log_format: str = _setting(
-        "LOG_FORMAT", "auto", "text, json (an object a line), or auto: text on a terminal, else json.", _log_format
+        "LOG_FORMAT",
+        "auto",
+        "text, json (an object a line), or auto: text on a terminal, else json.",
+        read.log_format,
     )
-    demo: bool = _setting("CLAUDE_PROXY_DEMO", 0, "1 answers with canned text, without a login or network.", _flag)
+    demo: bool = _setting("CLAUDE_PROXY_DEMO", 0, "1 answers with canned text, without a login or network.", read.flag)
     cli_environ: Mapping[str, str] = dataclasses.field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:

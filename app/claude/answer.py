@@ -141,13 +141,10 @@ class Answer:
         self._whole = reason is not None
         self._stop_reason = reason or self._stop_reason
         self._stop_sequence = delta.stop_sequence
-        if reason == "max_tokens" and self._options.max_tokens is not None:
-            # The CLI would ask the API to go on; the client asked for no more.
-            return self._end("max_tokens")
-        if reason == "refusal" and not self._agent:
-            # The CLI would tell the model so and ask it once more.
-            return self._end("refusal")
-        return []
+        # The CLI would ask the API to go on, or after a refusal once more; the client asked for no more.
+        bound = self._options.max_tokens is not None
+        over = (reason == "max_tokens" and bound) or (reason == "refusal" and not self._agent)
+        return self._end(str(reason)) if over else []
 
     def _on_message_stop(self) -> list[Event]:
         if self._whole and self._tools.calls and self._stop_reason == "tool_use":

@@ -11,7 +11,9 @@ import psutil
 import pytest
 
 from app.claude.process import Process
+from app.claude.supply import Supply
 from app.config import Settings
+from app.models import Catalogue
 
 
 @pytest.fixture
@@ -60,3 +62,19 @@ def no_child_left():
 @pytest.fixture
 def fake():
     return Path(__file__).parent.parent / "fake_claude.py"
+
+
+@pytest.fixture
+def supply(settings, fake):
+    """Give a function that opens a supply of fake CLIs; it is closed at the end."""
+    opened = []
+
+    def make(**env):
+        supply = Supply(settings(CLAUDE_BIN=str(fake), **env), Catalogue())
+        supply.open()
+        opened.append(supply)
+        return supply
+
+    yield make
+    for one in opened:
+        one.close()

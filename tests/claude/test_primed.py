@@ -11,29 +11,22 @@ from server import until
 
 from app.claude import primed as module
 from app.claude.lineage import lineage
-from app.claude.supply import Supply
 from app.conversation import Conversation, Options, TextBlock, ThinkingBlock, ToolDefinition, Turn
-from app.models import Catalogue
 
 HELLO = Conversation("sonnet", "Be kind.", (Turn("user", (TextBlock("Hello"),)),))
 
 
+WANTED = {
+    "CLAUDE_PROXY_SPARES": "0",
+    "CLAUDE_PROXY_PRIMED": "1",
+    "CLAUDE_PROXY_PASS_ENV": f"{hermetic.PASSED},FAKE_UNREWINDABLE,FAKE_VERSION,FAKE_DEAD",
+}
+
+
 @pytest.fixture
-def supply(settings, fake):
-    """Give a function that opens a supply of fake CLIs without spares; it is closed at the end."""
-    opened = []
-
-    def make(**env):
-        names = f"{hermetic.PASSED},FAKE_UNREWINDABLE,FAKE_VERSION,FAKE_DEAD"
-        wanted = {"CLAUDE_PROXY_SPARES": "0", "CLAUDE_PROXY_PRIMED": "1", "CLAUDE_PROXY_PASS_ENV": names}
-        supply = Supply(settings(CLAUDE_BIN=str(fake), **{**wanted, **env}), Catalogue())
-        supply.open()
-        opened.append(supply)
-        return supply
-
-    yield make
-    for one in opened:
-        one.close()
+def supply(supply):
+    """Give a function that opens a supply without spares."""
+    return lambda **env: supply(**{**WANTED, **env})
 
 
 def note(supply, conversation=HELLO, times=2):
@@ -149,7 +142,7 @@ def test_dead_ones_are_not_given(supply):
 def test_age(supply, monkeypatch):
     """One that nobody has taken in time is ended, and its opening has to recur again."""
     monkeypatch.setattr(module, "INSPECTION", 0.05)
-    one = supply(CLAUDE_PROXY_KEEP_SECONDS="0.3")
+    one = supply(CLAUDE_PROXY_KEEP_SECONDS="3")
     note(one)
     ready(one)
     until(lambda: one.primed.ready == 0 and len(one.registry) == 0, what="its end")

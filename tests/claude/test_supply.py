@@ -2,28 +2,9 @@
 
 from __future__ import annotations
 
-import pytest
 from server import until
 
 from app.agent_turns import ALL
-from app.claude.supply import Supply
-from app.models import Catalogue
-
-
-@pytest.fixture
-def supply(settings, fake):
-    """Give a function that opens a supply of fake CLIs; it is closed at the end."""
-    opened = []
-
-    def make(**env):
-        supply = Supply(settings(CLAUDE_BIN=str(fake), **env), Catalogue())
-        supply.open()
-        opened.append(supply)
-        return supply
-
-    yield make
-    for one in opened:
-        one.close()
 
 
 def test_agents_have_their_own_spares(supply):

@@ -1,0 +1,115 @@
+"""What the text of a setting means: each function returns its value, or raises ValueError saying what it takes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+from app import logs
+
+UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30}
+PERMISSION_MODES = ("bypassPermissions", "dontAsk", "acceptEdits", "plan")
+SETTING_SOURCES = ("user", "project", "local")
+LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+
+
+def integer(low: int, high: int) -> Callable[[str], int]:
+    """Return what reads a whole number within bounds."""
+
+    def parse(text: str) -> int:
+        if not re.fullmatch(r"[0-9]{1,9}", text) or not low <= int(text) <= high:
+            raise ValueError(f"a whole number from {low} to {high}")
+        return int(text)
+
+    return parse
+
+
+def seconds(text: str) -> float:
+    """Read a time span."""
+    if not re.fullmatch(r"[0-9]{1,6}(\.[0-9]{1,6})?", text) or float(text) <= 0:
+        raise ValueError("a number of seconds above 0")
+    return float(text)
+
+
+def size(text: str) -> int:
+    """Read a size in bytes, with or without a unit."""
+    match = re.fullmatch(r"([0-9]{1,12})\s*([KMG]?)(?:iB|B)?", text, re.IGNORECASE)
+    if match is None or int(match[1]) == 0:
+        raise ValueError("a size in bytes, such as 33554432 or 32MiB")
+    return int(match[1]) * UNITS[match[2].upper()]
+
+
+def listed(text: str) -> tuple[str, ...]:
+    """Read a list of words."""
+    return tuple(part for part in re.split(r"[,\s]+", text) if part)
+
+
+def origins(text: str) -> tuple[str, ...]:
+    """Read the origins of web pages."""
+    origins = tuple(origin.rstrip("/").lower() for origin in listed(text))
+    if any(not re.fullmatch(r"[a-z][a-z0-9+.-]*://[^/*]+", origin) for origin in origins):
+        raise ValueError("origins such as https://chat.example.org, separated by commas, without * or a path")
+    return origins
+
+
+def tools(text: str) -> tuple[str, ...]:
+    """Read the names of Claude Code's tools, or a word for some of them."""
+    names = listed(text)
+    words = {"openclaw", "none", "all"}.intersection(name.lower() for name in names)
+    if (words and len(names) > 1) or not all(re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", name) for name in names):
+        raise ValueError("openclaw, none, all, or names of Claude Code's tools separated by commas")
+    return tuple(words) or names
+
+
+def sources(text: str) -> tuple[str, ...]:
+    """Read where Claude Code's settings may come from."""
+    names = tuple(name.lower() for name in listed(text))
+    if names == ("none",):
+        return ()
+    if not set(names) <= set(SETTING_SOURCES):
+        raise ValueError(f"none, or some of {', '.join(SETTING_SOURCES)}, separated by commas")
+    return names
+
+
+def one_of(*words: str) -> Callable[[str], str]:
+    """Return what reads one of some words, in whatever case."""
+
+    def parse(text: str) -> str:
+        for word in words:
+            if word.lower() == text.lower():
+                return word
+        raise ValueError(f"one of {', '.join(words)}")
+
+    return parse
+
+
+def log_level(text: str) -> str:
+    """Read a level of the log."""
+    if text.upper() not in LOG_LEVELS:
+        raise ValueError(f"one of {', '.join(LOG_LEVELS)}")
+    return text.upper()
+
+
+def log_format(text: str) -> str:
+    """Read a form of the log."""
+    if text.lower() not in logs.FORMATS:
+        raise ValueError(f"one of {', '.join(logs.FORMATS)}")
+    return text.lower()
+
+
+def host(text: str) -> str:
+    """Read a host name or address."""
+    return text.strip("[]")  # an IPv6 address is written either way
+
+
+def path(text: str) -> Path:
+    """Read a path, which may begin with `~`."""
+    return Path(text).expanduser().absolute()
+
+
+def flag(text: str) -> bool:
+    """Read a yes or no."""
+    if text.lower() not in {"0", "1", "false", "true", "no", "yes"}:
+        raise ValueError("0 or 1")
+    return text.lower() in {"1", "true", "yes"}

@@ -116,7 +116,7 @@ def _ways(place: Place) -> Iterator[Way]:
     cold = place.server(CLAUDE_PROXY_KEEP="0", CLAUDE_PROXY_SPARES="0")
     spare = place.server(CLAUDE_PROXY_KEEP="0")
     primed = place.server(CLAUDE_PROXY_KEEP="0", CLAUDE_PROXY_SPARES="0", CLAUDE_PROXY_PRIMED="2")
-    keeping = place.server(CLAUDE_PROXY_SPARES="0")
+    keeping, parking = (place.server(CLAUDE_PROXY_SPARES="0") for _ in range(2))
     yield Way("bare cold, seed's flags", lambda: cold_full(place.claude, place.env(), place.folder))
     yield Way("bare cold, lean flags", lambda: cold_lean(place.claude, place.env(), place.folder))
     yield _fresh(cold, "cold", stream=True)
@@ -138,8 +138,8 @@ def _ways(place: Place) -> Iterator[Way]:
     talk.ask("Hello!")
     yield _following(keeping, talk, stream=True)
     yield _following(keeping, talk, stream=False)
-    yield _resumed(keeping, stream=True)
-    yield _resumed(keeping, stream=False)
+    yield _resumed(parking, stream=True)
+    yield _resumed(parking, stream=False)
 
 
 def _fresh(server: Server, served: str, *, stream: bool, ready: int = 0, tools: list[Any] | None = None) -> Way:
@@ -159,18 +159,21 @@ def _fresh(server: Server, served: str, *, stream: bool, ready: int = 0, tools: 
 
 
 def _warm(place: Place) -> Way:
-    """Return the way of a CLI that was started in advance, as a spare is, and is asked without a server."""
-    waiting: list[Warm] = []
+    """Return the way of a CLI that was started in advance and is asked without a server.
 
-    def prepare() -> None:
-        waiting.append(Warm(place.claude, place.env(), place.folder))
-        time.sleep(REST)
+    Like a spare it is started when the one before was taken, and has waited as long: one that has just started has
+    its memory at hand, and is quicker.
+    """
+    waiting = [Warm(place.claude, place.env(), place.folder)]
+    place.callback(lambda: waiting[0].close())
 
     def ask() -> Timing:
-        with contextlib.closing(waiting.pop()) as warm:
-            return warm.ask("Hello!")
+        with contextlib.closing(waiting[0]) as warm:
+            timing = warm.ask("Hello!")
+        waiting[0] = Warm(place.claude, place.env(), place.folder)
+        return timing
 
-    return Way("bare warm", ask, prepare=prepare)
+    return Way("bare warm", ask)
 
 
 def _following(server: Server, talk: Client, *, stream: bool) -> Way:

@@ -165,7 +165,11 @@ def _warm(place: Place) -> Way:
     its memory at hand, and is quicker.
     """
     waiting = [Warm(place.claude, place.env(), place.folder)]
-    place.callback(lambda: waiting[0].close())
+
+    def close() -> None:
+        waiting[0].close()
+
+    place.callback(close)
 
     def ask() -> Timing:
         with contextlib.closing(waiting[0]) as warm:

@@ -213,6 +213,11 @@ def is_loopback(host: str) -> bool:
     return (mapped or address).is_loopback
 
 
+def setting_names() -> list[str]:
+    """Return the environment variables that are settings of the server."""
+    return [field.metadata["env"] for field in dataclasses.fields(Settings) if "env" in field.metadata]
+
+
 def table() -> str:
     """Return the settings as a Markdown table, made from the code that reads them."""
     rows = ["| variable | default | what it does |", "|---|---|---|"]

@@ -103,8 +103,7 @@ class Primed:
             self._wake.wait(INSPECTION if self._waiting else None)
             self._wake.clear()
             try:
-                self._retire()
-                self._refill()
+                self._inspect()
             except ProxyError as error:
                 if self._closed:
                     return  # `close` ended it in the midst of its start
@@ -115,21 +114,16 @@ class Primed:
                 self._paused_until = time.monotonic() + LONGEST_PAUSE
                 log.exception("not primed")
 
-    def _retire(self) -> None:
+    def _inspect(self) -> None:
         with self._lock:
             wanted = {} if memory_is_scarce() else self._openings.recurring(self.limit, self._waiting)
             waiting = self._waiting.items()
             surplus = [digest for digest, primed in waiting if digest not in wanted or not primed.process.alive]
         self._drop(surplus)
-
-    def _refill(self) -> None:
-        if time.monotonic() < self._paused_until or memory_is_scarce():
+        if not wanted or time.monotonic() < self._paused_until:
             return
         binary = self._current()
-        with self._lock:
-            wanted = self._openings.recurring(self.limit, self._waiting)
-            outdated = [digest for digest, primed in self._waiting.items() if primed.binary != binary]
-        self._drop(outdated)
+        self._drop([digest for digest, primed in list(self._waiting.items()) if primed.binary != binary])
         for digest, conversation in wanted.items():
             if digest in self._waiting or self._closed or not binary.composed or binary == self._unfit:
                 continue

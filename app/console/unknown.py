@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
 import difflib
 from collections.abc import Mapping
 
-from app.config import Settings
+from app.config import setting_names
 
 # For the console alone, so no setting of the server.
 CLIENT = "CLAUDE_PROXY_API_KEY"
@@ -14,7 +13,7 @@ CLIENT = "CLAUDE_PROXY_API_KEY"
 
 def strange(environ: Mapping[str, str]) -> dict[str, str]:
     """Return, for each variable that looks like a setting of this server and is none, a sentence."""
-    known = [field.metadata["env"] for field in dataclasses.fields(Settings) if "env" in field.metadata] + [CLIENT]
+    known = [*setting_names(), CLIENT]
     names = sorted(name for name in environ if name.startswith("CLAUDE_PROXY_") and name not in known)
     return {name: f"no such setting: {name}{_meant(name, known)}" for name in names}
 

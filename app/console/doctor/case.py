@@ -8,11 +8,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from app.claude.binary import Locator, command_line, update
-from app.config import Settings
+from app.config import Settings, setting_names
 from app.console.machine import Machine
 from app.console.server import Server
 from app.console.service import installed_port
-from app.console.service.installation import setting_names
 from app.errors import ConfigError
 
 

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import click
 
+from app.config import setting_names
 from app.console.doctor.case import Case
 from app.console.doctor.finding import Finding, Verdict, failed, passed, warned
 from app.console.serve import check_port
 from app.console.server import NoAnswer
 from app.console.service import unit_for
-from app.console.service.installation import setting_names
 from app.console.unknown import strange
 from app.errors import ConfigError
 

@@ -56,11 +56,6 @@ def shown(name: str, value: str) -> str:
     return "********" if SECRET.search(name) else PASSWORD_IN_URL.sub("********@", value)
 
 
-def setting_names() -> list[str]:
-    """Return the environment variables that are settings of the server."""
-    return [field.metadata["env"] for field in dataclasses.fields(Settings) if "env" in field.metadata]
-
-
 def _own_settings(environ: Mapping[str, str], settings: Settings) -> dict[str, str]:
     found = {}
     for field in dataclasses.fields(Settings):

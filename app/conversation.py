@@ -140,6 +140,8 @@ class Conversation(msgspec.Struct, frozen=True):
     `model` is an alias or a full name as the CLI takes it; `tools` are the client's, and run at the client.
     `own_tools` are those of Claude Code's own that may work on this machine, by name. `goes_on` is False where no other
     request can continue this one, and `affinity` is a hint of the client's: conversations that share it may be one.
+    `owner` is the identity of the API key that asks, empty where there are no keys: nothing of one owner's
+    conversations may reach another's.
     """
 
     model: str
@@ -150,6 +152,7 @@ class Conversation(msgspec.Struct, frozen=True):
     own_tools: tuple[str, ...] = ()
     goes_on: bool = True
     affinity: str = ""
+    owner: str = ""
 
     @property
     def offered(self) -> tuple[ToolDefinition, ...]:

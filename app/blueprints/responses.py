@@ -64,7 +64,7 @@ def delete(name: str) -> dict[str, Any]:
 
 
 def _stored() -> StoredResponses:
-    return StoredResponses(state().sessions, flask.g.get("key_name") or "")
+    return StoredResponses(state().sessions, flask.g.owner)
 
 
 def _missing(name: str) -> NotFound:

@@ -58,7 +58,8 @@ def delete_session(name: str) -> dict[str, Any]:
 
 
 def _owner() -> str:
-    return flask.g.get("key_name") or ""
+    owner: str = flask.g.owner
+    return owner
 
 
 def _missing(name: str) -> NotFound:

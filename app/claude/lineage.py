@@ -16,9 +16,10 @@ _encoder = msgspec.json.Encoder()
 def lineage(conversation: Conversation) -> list[bytes]:
     """Return digests of the conversation cut after 0, 1, 2, ... turns.
 
-    Each covers model, system prompt, options and all tools.
+    Each covers the owner, model, system prompt, options and all tools.
     """
     start = (
+        conversation.owner,
         conversation.model,
         conversation.system,
         conversation.tools,

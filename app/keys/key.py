@@ -22,6 +22,11 @@ class Key:
     digest: bytes = dataclasses.field(repr=False)
     created: str | None = None
 
+    @property
+    def identity(self) -> str:
+        """Who holds the key: its name and a part of its digest, so that a name given again is somebody else."""
+        return f"{self.name}.{self.digest.hex()[:16]}"
+
 
 def generate() -> str:
     """Return a new secret with 256 random bits."""

@@ -42,8 +42,8 @@ class Keyring:
         self._refresh()
         return self._closed
 
-    def name_of(self, *secrets: str) -> str | None:
-        """Return the name of the key that one of these secrets is, or None.
+    def find(self, *secrets: str) -> Key | None:
+        """Return the key that one of these secrets is, or None.
 
         Every secret is compared with every key, each in constant time, and by digests, which nobody can choose: the
         time tells neither whether nor where one was nearly right. Raises KeysUnusable when none is right and the
@@ -52,10 +52,10 @@ class Keyring:
         self._refresh()
         keys = (*self._given, *self._kept)
         digests = [digest(secret) for secret in secrets]
-        names = [key.name for sent in digests for key in keys if hmac.compare_digest(key.digest, sent)]
-        if not names and self._problem is not None:
+        found = [key for sent in digests for key in keys if hmac.compare_digest(key.digest, sent)]
+        if not found and self._problem is not None:
             raise KeysUnusable("The server's API keys cannot be used; its log says why.")
-        return names[0] if names else None
+        return found[0] if found else None
 
     def _refresh(self) -> None:
         if self._file.signature() == self._signature:

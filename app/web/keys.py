@@ -14,9 +14,10 @@ OPEN = "health.alive"
 
 
 class Keys:
-    """Refuses with 401 who has no key, tells the others' names as `flask.g.key_name`, and holds them to their limits.
+    """Refuses with 401 a request without a key, and holds the others to their limits.
 
-    A server without keys asks for none, and every request's name is None.
+    `flask.g.key_name` is the key's name, for the log, and `flask.g.owner` its identity: what is kept for one is never
+    another's, not even under the same name. A server without keys asks for none; the name is None then, the owner "".
     """
 
     def __init__(self, keyring: Keyring, limits: KeyLimits) -> None:
@@ -33,7 +34,7 @@ class Keys:
     def check(self) -> None:
         """Raise InvalidKey, KeysUnusable, KeyBusy or KeyRateLimited unless the caller may go on."""
         request = flask.request
-        flask.g.key_name = None
+        flask.g.key_name, flask.g.owner = None, ""
         if (request.endpoint == OPEN and request.method in {"GET", "HEAD"}) or not self._keyring.closed:
             return
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
@@ -41,17 +42,17 @@ class Keys:
         # Continue sends both headers, and either may hold the key.
         other = request.headers.get("x-api-key", "").strip()
         basic = _password(request.authorization)
-        name = self._keyring.name_of(bearer, other, basic)
-        if name is None:
+        key = self._keyring.find(bearer, other, basic)
+        if key is None:
             raise InvalidKey(
                 "Incorrect API key provided; `claude-max-api key list` tells the names of the right ones."
                 if bearer or other or basic
                 else "This server needs an API key, as `Authorization: Bearer KEY` or `x-api-key: KEY`."
             )
-        flask.g.key_name = name
+        flask.g.key_name, flask.g.owner = key.name, key.identity
         # Reading costs nothing; whatever is posted to a route that exists is a completion.
         if request.method == "POST" and request.url_rule is not None:
-            flask.g.key_release = self._limits.enter(name)
+            flask.g.key_release = self._limits.enter(key.name)
 
     def hand_over(self, response: flask.Response) -> flask.Response:
         """Count a request until its response is closed, which for a stream is its end."""

@@ -41,7 +41,7 @@ def key_of(session_id: str | None) -> Key | None:
         raise BadRequest(
             f"a session's id has 1 to {MOST_CHARACTERS} characters", param="session_id", code="invalid_value"
         )
-    return Key(flask.g.get("key_name") or "", name)
+    return Key(flask.g.owner, name)
 
 
 def shown(key: Key) -> str:

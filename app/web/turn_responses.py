@@ -117,12 +117,13 @@ def _asking(*, remembered: bool) -> Callable[[Conversation], Conversation]:
     is no longer the current one.
     """
     headers, settings = flask.request.headers, state().settings
+    owner: str = flask.g.owner
     hint, tools = headers.get(AFFINITY_HEADER, ""), headers.get(TOOLS_HEADER)
 
     def as_asked(conversation: Conversation) -> Conversation:
         staff = staffed(conversation, settings, tools)
         goes_on = staff.goes_on and (remembered or not openclaw.is_passing(staff.question))
-        return msgspec.structs.replace(staff, affinity=conversation.affinity or hint, goes_on=goes_on)
+        return msgspec.structs.replace(staff, affinity=conversation.affinity or hint, goes_on=goes_on, owner=owner)
 
     return as_asked
 

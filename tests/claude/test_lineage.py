@@ -40,6 +40,7 @@ def test_a_digest_for_each_length():
 
 CHANGES = {
     "model": {"model": "opus"},
+    "owner": {"owner": "laptop.0123"},
     "system": {"system": "Be kind. "},
     "no tools": {"tools": ()},
     "description": {"tools": (ToolDefinition("look", "Looks", {"type": "object"}),)},

@@ -51,3 +51,11 @@ def test_generated():
 def test_no_digest_in_repr():
     """A key that ends up in a log or a traceback shows its name only."""
     assert repr(Key("a", b"DIGEST")) == "Key(name='a', created=None)"
+
+
+def test_a_name_given_again_is_another_identity():
+    """Whoever gets the name of a revoked key is somebody else, and the same key is always the same."""
+    first, second = (Key("laptop", digest(secret)) for secret in ("one secret of many", "another secret"))
+    assert first.identity != second.identity
+    assert first.identity == Key("laptop", first.digest, created="2026-01-01").identity
+    assert first.digest.hex() not in first.identity

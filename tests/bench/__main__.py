@@ -1,4 +1,4 @@
-"""`python -m tests.bench [--quick] [--json FILE]`: measure, and print the table that the README shows."""
+"""`python -m tests.bench [--quick] [--json FILE]`: measure, and print the table that `app/docs/benchmarks.md` shows."""
 
 from __future__ import annotations
 

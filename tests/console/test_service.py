@@ -10,7 +10,7 @@ import pytest
 
 from .units import AGENT, LOADED, NOT_LOADED, RUNNING, UNIT, agent_file, changes, installed, only_files, unit_file
 
-README = (Path(__file__).parent.parent.parent / "README.md").read_text()
+DOCS = (Path(__file__).parent.parent.parent / "app" / "docs" / "operations.md").read_text()
 
 
 @pytest.fixture
@@ -202,14 +202,14 @@ def launchctl_calls(service, mac):
 
 
 def launchctl_calls_of_readme():
-    return set(re.findall(r"launchctl [^`\n]*gui/[^`\n]*", README.replace("\\\n", "")))
+    return set(re.findall(r"launchctl [^`\n]*gui/[^`\n]*", DOCS.replace("\\\n", "")))
 
 
 def test_readme_has_no_other_launchctl_call(launchctl_calls):
-    """Whoever types the README's calls does what the command does."""
+    """Whoever types the documented calls does what the command does."""
     assert launchctl_calls_of_readme() <= launchctl_calls
 
 
 def test_readme_has_every_launchctl_call(launchctl_calls):
-    """The README hides no call that the command makes."""
+    """The document hides no call that the command makes."""
     assert launchctl_calls == launchctl_calls_of_readme()

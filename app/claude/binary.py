@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib.util
 import re
 import shlex
@@ -11,36 +12,36 @@ import sys
 import threading
 from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple
 
 from app.claude import command
+from app.claude.capabilities import Capabilities
 from app.config import Settings
 from app.errors import CliFailed
 
 # Older versions ignore the system prompt given as a list and send their own instead.
 MINIMUM = (2, 1, 120)
-# From here on a user line may be marked as a client's own words (see lines.user_line).
-COMPOSED = (2, 1, 260)
+# From here on a user line may be marked as a client's own words, and a process can go back.
+CAPABLE = (2, 1, 260)
 VERSION_TIMEOUT = 20.0
 INSTALL = "npm install -g @anthropic-ai/claude-code"
 
 
-class Binary(NamedTuple):
-    """An executable as it was when its version was asked; `stamp` changes when the file is replaced."""
+@dataclasses.dataclass(frozen=True)
+class Binary:
+    """An executable as it was when its version was asked; `stamp` changes when the file is replaced.
+
+    Two are equal where they are the same file, whatever is known of it.
+    """
 
     path: Path
     version: tuple[int, int, int]
     stamp: tuple[int, int, int]
+    capabilities: Capabilities = dataclasses.field(default=Capabilities(), compare=False)
 
     @property
     def version_text(self) -> str:
         """The version as people write it."""
         return ".".join(map(str, self.version))
-
-    @property
-    def composed(self) -> bool:
-        """Whether a user line can be marked as a client's own words."""
-        return self.version >= COMPOSED
 
 
 def find(settings: Settings) -> Path:
@@ -108,7 +109,9 @@ class Locator:
         with self._lock:
             known = self._binary
             if known is None or known.path != path or known.stamp != stamp:
-                known = Binary(path, _version(path, self._settings.cli_environ), stamp)
+                version = _version(path, self._settings.cli_environ)
+                capable = version >= CAPABLE
+                known = Binary(path, version, stamp, Capabilities(composed=capable, going_back=capable))
                 self._binary = known
         return known
 

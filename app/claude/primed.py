@@ -125,14 +125,14 @@ class Primed:
         binary = self._current()
         self._drop([digest for digest, primed in list(self._waiting.items()) if primed.binary != binary])
         for digest, conversation in wanted.items():
-            if digest in self._waiting or self._closed or not binary.composed or binary == self._unfit:
+            if digest in self._waiting or self._closed or not binary.capabilities.going_back or binary == self._unfit:
                 continue
             self._add(digest, conversation)
 
     def _add(self, digest: bytes, conversation: Conversation) -> None:
         spare = self._start()
         try:
-            channel = prime(spare.process, conversation, composed=spare.binary.composed)
+            channel = prime(spare.process, conversation, composed=spare.binary.capabilities.composed)
         except BaseException:
             self._registry.dispose(spare.process, at_once=True)
             raise

@@ -162,7 +162,8 @@ class Run:
         self._process, self._binary = process, binary
         self.cancellation.on_cancel(lambda: self._supply.dispose(process, at_once=True, cause="cancelled"))
         self._deadlines.touch()
-        self._turn_run = TurnRun(process, self._conversation, self._deadlines, composed=binary.composed, kept=kept)
+        composed = binary.capabilities.composed
+        self._turn_run = TurnRun(process, self._conversation, self._deadlines, composed=composed, kept=kept)
         return self._turn_run
 
     def _observe(self, turn: TurnRun) -> Iterator[list[Event]]:

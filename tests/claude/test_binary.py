@@ -10,6 +10,7 @@ import pytest
 
 from app.claude import binary
 from app.claude.binary import Locator
+from app.claude.capabilities import Capabilities
 from app.errors import CliFailed
 
 
@@ -58,13 +59,13 @@ def test_claude_bin_is_wrong(settings, script, tmp_path, what):
 
 
 @pytest.mark.parametrize(
-    ("shown", "version", "composed"),
+    ("shown", "version", "capable"),
     [("2.1.120 (Claude Code)", (2, 1, 120), False), ("2.1.259", (2, 1, 259), False), ("3.0.0", (3, 0, 0), True)],
 )
-def test_version(settings, script, shown, version, composed):
+def test_version(settings, script, shown, version, capable):
     """The version is read from what the executable shows, and decides how lines are marked."""
     found = Locator(settings(CLAUDE_BIN=str(script(f"echo '{shown}'")))).current()
-    assert (found.version, found.composed) == (version, composed)
+    assert (found.version, found.capabilities) == (version, Capabilities(composed=capable, going_back=capable))
     assert shown.startswith(found.version_text)
 
 

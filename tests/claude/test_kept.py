@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 
 import msgspec
@@ -131,7 +132,7 @@ def test_another_executable(registry, binary, keep):
     """After an update of the CLI what runs the old one is given up at the next request, whatever that asks."""
     shelf = KeptProcesses(4, 60, registry)
     kept, _ = keep(shelf, "Hi.")
-    assert take(shelf, OPENING, binary._replace(version=(2, 1, 331))) is None
+    assert take(shelf, OPENING, dataclasses.replace(binary, version=(2, 1, 331))) is None
     until(lambda: not kept.process.alive, what="the old one's end")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 
 import hermetic
@@ -158,7 +159,7 @@ def test_upgrade(supply, monkeypatch):
     note(one)
     ready(one)
     (old,) = one.primed._waiting.values()
-    newer = one.locator.current()._replace(stamp=(1, 2, 3))
+    newer = dataclasses.replace(one.locator.current(), stamp=(1, 2, 3))
     monkeypatch.setattr(one.locator, "current", lambda: newer)
     monkeypatch.setattr(one.primed, "_current", lambda: newer)
     until(lambda: not old.process.alive, what="the old one's end")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import threading
 import time
 from pathlib import Path
@@ -159,7 +160,7 @@ def test_unfit(rig, reason):
         made.spares.refill()
         until(lambda: first in made.registry.disposed)
     else:
-        wanted = BINARY._replace(stamp=(2, 2, 2))
+        wanted = dataclasses.replace(BINARY, stamp=(2, 2, 2))
     found = made.spares.take(wanted)
     assert found is None or found.process is not first
     until(lambda: first in made.registry.disposed)

@@ -10,6 +10,7 @@ import flask
 from app import demo, logs
 from app.blueprints.chat import chat
 from app.blueprints.completions import completions
+from app.blueprints.docs import docs
 from app.blueprints.health import health
 from app.blueprints.messages import messages
 from app.blueprints.models import models
@@ -67,6 +68,7 @@ def create_app(settings: Settings | None = None) -> flask.Flask:
     error_responses.init_app(app)
     app.register_blueprint(health)
     app.register_blueprint(page)
+    app.register_blueprint(docs)
     for prefix in ("/v1", ""):
         for blueprint in (chat, completions, responses, messages, models, sessions, openapi):
             app.register_blueprint(blueprint, url_prefix=prefix or None, name=f"{blueprint.name}{prefix}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from app.console.config import config
+from app.console.docs import docs
 from app.console.doctor import doctor
 from app.console.key import key
 from app.console.models import models
@@ -20,5 +21,5 @@ def main() -> None:
     """Use a Claude subscription from any OpenAI client."""
 
 
-for command in (serve, service, doctor, status, models, key, config):
+for command in (serve, service, doctor, status, models, key, config, docs):
     main.add_command(command)

@@ -24,6 +24,7 @@ MODEL_ID = {
     "schema": {"type": "string", "minLength": 1, "examples": ["claude-sonnet-4"]},
 }
 
+TOPIC = {"name": "topic", "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}}
 SESSION_ID = {"name": "name", "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}}
 SESSION_HEADER = {
     "name": "X-Session-Id",
@@ -47,6 +48,10 @@ def document() -> dict[str, Any]:
         "/": {"get": _text("page", "The status page.", "text/html")},
         "/page.js": {"get": _text("pageScript", "The status page's script.", "text/javascript")},
         "/page.css": {"get": _text("pageStyle", "The status page's style.", "text/css")},
+        "/docs": {"get": _text("documents", "The list of documents.", "text/html")},
+        "/docs/{topic}": {
+            "get": {**_text("document", "One of the documents.", "text/html"), "parameters": [TOPIC]},
+        },
         "/events": {"get": _text("events", "What the status page shows, as it changes.", "text/event-stream")},
         "/metrics": {"get": _text("metrics", "The server's numbers, for Prometheus.", "text/plain")},
     }

@@ -11,7 +11,7 @@ from typing import Any
 
 import platformdirs
 
-from app import setting_values as read
+from app import setting_parsers as read
 from app.errors import ConfigError
 from app.keys.file import KeyFile
 from app.keys.key import Key

@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from app import liveness
+from app import process_identity
 from app.sessions.sqlite import SqliteStore
 from app.sessions.store import Key
 
@@ -41,11 +41,11 @@ def set_clock(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytes
 
 def test_this_process_knows_itself(set_clock: Callable[[], None]) -> None:
     """A record that a process made of itself is its own after the clock was set, one of a former namesake is not."""
-    before, told = liveness.started(), psutil.Process().create_time()
+    before, told = process_identity.started(), psutil.Process().create_time()
     set_clock()
     assert abs(psutil.Process().create_time() - told) == pytest.approx(HOUR), "the clock was not set"
-    assert liveness.running(os.getpid(), before)
-    assert not liveness.running(os.getpid(), before - 60)
+    assert process_identity.running(os.getpid(), before)
+    assert not process_identity.running(os.getpid(), before - 60)
 
 
 def test_others_are_known(set_clock: Callable[[], None]) -> None:
@@ -54,26 +54,26 @@ def test_others_are_known(set_clock: Callable[[], None]) -> None:
     So a reloaded server does not sweep the processes of the worker that still answers.
     """
     parent = os.getppid()
-    before = liveness.started(parent)
+    before = process_identity.started(parent)
     set_clock()
-    assert liveness.running(parent, before)
-    assert liveness.started(parent) == pytest.approx(before)
-    assert not liveness.running(parent, before - 60)
+    assert process_identity.running(parent, before)
+    assert process_identity.started(parent) == pytest.approx(before)
+    assert not process_identity.running(parent, before - 60)
 
 
 def test_another_boot(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """A process of an earlier boot is not taken for the one that has its number, and its time since the boot, now."""
     if not psutil.LINUX:
         pytest.skip("start times are unix times here")
-    before = liveness.started(os.getppid())
+    before = process_identity.started(os.getppid())
     other = tmp_path / "boot_id"
     other.write_text("12345678-0000-4000-8000-000000000000")
-    monkeypatch.setattr(liveness, "BOOT_ID", other)
-    liveness._boot_offset.cache_clear()
+    monkeypatch.setattr(process_identity, "BOOT_ID", other)
+    process_identity._boot_offset.cache_clear()
     try:
-        assert not liveness.running(os.getppid(), before)
+        assert not process_identity.running(os.getppid(), before)
     finally:
-        liveness._boot_offset.cache_clear()
+        process_identity._boot_offset.cache_clear()
 
 
 def test_queue_of_a_session(set_clock: Callable[[], None], tmp_path: Path) -> None:

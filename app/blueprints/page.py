@@ -9,7 +9,7 @@ from pathlib import Path
 
 import flask
 
-from app.clients import CLIENTS, Access, Model
+from app.client_configs import CLIENTS, Access, Model
 from app.version import __version__
 from app.web import sse
 from app.web.live import live

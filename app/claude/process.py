@@ -14,7 +14,7 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from app import liveness
+from app import process_identity
 from app.claude.lines import LineBuffer
 from app.errors import CliFailed, TurnTimeout
 
@@ -169,7 +169,7 @@ class Process:
 
     def _tree(self) -> contextlib.AbstractContextManager[None]:
         """Return what ends the programs that run now when it is left, wherever they have gone."""
-        return liveness.descendants_killed(self.pid, self._mark) if self._mark else contextlib.nullcontext()
+        return process_identity.descendants_killed(self.pid, self._mark) if self._mark else contextlib.nullcontext()
 
     def _gone_within(self, seconds: float) -> bool:
         try:

@@ -20,7 +20,7 @@ from typing import Annotated
 import msgspec
 import psutil
 
-from app import liveness
+from app import process_identity
 from app.claude.process import Process
 
 log = logging.getLogger(__name__)
@@ -104,9 +104,9 @@ class Registry:
                 record = msgspec.json.decode(path.read_bytes(), type=_Record)
             except (OSError, msgspec.DecodeError):
                 record = None
-            if record is not None and liveness.running(record.owner, record.owner_started):
+            if record is not None and process_identity.running(record.owner, record.owner_started):
                 continue
-            if record is not None and liveness.running(record.pid, record.started):
+            if record is not None and process_identity.running(record.pid, record.started):
                 _kill_tree(record.pid)
                 swept += 1
             with contextlib.suppress(OSError):
@@ -128,7 +128,7 @@ class Registry:
 
     def _record(self, pid: int) -> None:
         try:
-            record = _Record(pid, liveness.started(pid), os.getpid(), liveness.started())
+            record = _Record(pid, process_identity.started(pid), os.getpid(), process_identity.started())
             (self._folder / str(pid)).write_bytes(msgspec.json.encode(record))
         except (OSError, psutil.Error) as error:
             # A full disk must not stop a chat: the record is the second net.
@@ -142,7 +142,7 @@ class Registry:
 
 
 def _kill_tree(pid: int) -> None:
-    with liveness.descendants_killed(pid), contextlib.suppress(ProcessLookupError, PermissionError):
+    with process_identity.descendants_killed(pid), contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(pid, signal.SIGTERM)
         deadline = time.monotonic() + SWEEP_PATIENCE
         while psutil.pid_exists(pid) and time.monotonic() < deadline:

@@ -10,10 +10,10 @@ import urllib.request
 import click
 import msgspec
 
-from app.clients import CLIENTS, Access, Model
+from app.client_configs import CLIENTS, Access, Model
 from app.config import Settings
 from app.console.machine import Machine, pass_machine
-from app.console.server import WILDCARDS
+from app.console.running_server import WILDCARDS
 from app.console.settings import read
 from app.models import STABLE_IDS
 

@@ -10,22 +10,22 @@ import click
 from app.claude import login
 from app.claude.binary import Locator
 from app.config import Settings
-from app.console import server, start
+from app.console import running_server, start
 from app.console.machine import Machine, pass_machine
-from app.console.server import NoAnswer
+from app.console.running_server import NoAnswer
 from app.console.settings import read
 from app.errors import CliFailed
 from app.models import Catalogue
 
 
 @click.command()
-@server.options
+@running_server.options
 @click.option("--json", "as_json", is_flag=True, help="The list as GET /v1/models gives it.")
 @pass_machine
 def models(machine: Machine, port: int | None, key: str | None, *, as_json: bool) -> None:
     """List the models, from the running server or else from `claude`; this costs nothing."""
     settings = read(machine, port)
-    running = server.reach(settings, port, key)
+    running = running_server.reach(settings, port, key)
     if running.is_ours():
         try:
             answer = running.fetch("/v1/models")

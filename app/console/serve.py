@@ -16,7 +16,7 @@ from app.claude import login
 from app.claude.binary import Locator, command_line
 from app.claude.supply import private_folder
 from app.config import Settings
-from app.console.unknown import strange
+from app.console.misspelt import find_misspelt
 from app.errors import CliFailed, ConfigError
 from app.keys.file import KeyFile
 from app.keys.keyring import Keyring
@@ -41,7 +41,7 @@ def serve(port: int | None, *, demo: bool) -> None:
         click.echo(f"claude {binary.version_text} at {binary.path}, {_login_sentence(settings, binary.path)}")
     except (ConfigError, CliFailed) as error:
         raise click.ClickException(str(error)) from None
-    for sentence in strange(environ).values():
+    for sentence in find_misspelt(environ).values():
         click.echo(f"Warning: {sentence}", err=True)
     url = f"http://{'[' + settings.host + ']' if ':' in settings.host else settings.host}:{settings.port}"
     will_do = f"with one of its {len(keys)} API keys as $KEY" if keys.closed else "any API key will do"

@@ -9,9 +9,9 @@ from typing import Any
 
 import click
 
-from app.console import server
+from app.console import running_server
 from app.console.machine import Machine, pass_machine
-from app.console.server import NoAnswer
+from app.console.running_server import NoAnswer
 from app.console.settings import read
 
 DAY = 86400
@@ -22,13 +22,13 @@ KNOWN = frozenset(
 
 
 @click.command()
-@server.options
+@running_server.options
 @click.option("--json", "as_json", is_flag=True, help="The server's own words: the JSON of GET /ready.")
 @pass_machine
 @click.pass_context
 def status(context: click.Context, machine: Machine, port: int | None, key: str | None, *, as_json: bool) -> None:
     """Show the running server; exit status 1 when none runs or it is not ready."""
-    running = server.reach(read(machine, port), port, key)
+    running = running_server.reach(read(machine, port), port, key)
     try:
         body = running.fetch("/ready").body
     except NoAnswer as error:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import msgspec
 
-from app import liveness
+from app import process_identity
 from app.conversation import Turn
 from app.sessions.database import Database
 from app.sessions.store import Key, Session, Summary
@@ -39,7 +39,7 @@ class SqliteStore:
 
     def join(self, key: Key) -> int:
         """Queue up for a session's next turn; return a ticket."""
-        row = (key.owner, key.id, os.getpid(), liveness.started())
+        row = (key.owner, key.id, os.getpid(), process_identity.started())
         insert = "INSERT INTO queue (owner, id, pid, began) VALUES (?, ?, ?, ?)"
         return self._database.do(lambda db: db.execute(insert, row).lastrowid or 0)
 
@@ -54,7 +54,7 @@ class SqliteStore:
             for first, pid, began in rows.fetchall():
                 if first == ticket:
                     return True
-                if liveness.running(pid, began):
+                if process_identity.running(pid, began):
                     return False
                 db.execute("DELETE FROM queue WHERE ticket = ?", (first,))
             return True  # nobody is left to wait for, not even oneself: the file is a new one

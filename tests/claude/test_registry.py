@@ -14,7 +14,7 @@ import psutil
 import pytest
 from server import until
 
-from app import liveness
+from app import process_identity
 from app.claude.registry import Registry
 from app.errors import CliFailed
 
@@ -61,7 +61,7 @@ def record(registry, pid, started, owner, owner_started):
 def dead():
     """Return the number and start time of a process that has ended."""
     with subprocess.Popen(["cat"], stdin=subprocess.PIPE) as child:
-        return child.pid, liveness.started(child.pid)
+        return child.pid, process_identity.started(child.pid)
 
 
 def test_start_and_dispose(registry, start):
@@ -142,7 +142,7 @@ def test_without_a_folder(registry, start, caplog):
 
 def test_sweep_ends_orphans(registry, orphan):
     """The child of a worker that is dead is ended and its record removed."""
-    path = record(registry, orphan.pid, liveness.started(orphan.pid), *dead())
+    path = record(registry, orphan.pid, process_identity.started(orphan.pid), *dead())
     assert registry.sweep() == 1
     until(lambda: not orphan.is_running())
     assert not path.exists()
@@ -151,7 +151,7 @@ def test_sweep_ends_orphans(registry, orphan):
 def test_sweep_spares_a_living_owners_child(registry, orphan):
     """The child of a worker that lives is left alone, and so is its record."""
     me = psutil.Process()
-    path = record(registry, orphan.pid, liveness.started(orphan.pid), me.pid, liveness.started(me.pid))
+    path = record(registry, orphan.pid, process_identity.started(orphan.pid), me.pid, process_identity.started(me.pid))
     assert registry.sweep() == 0
     assert orphan.is_running()
     assert path.exists()
@@ -159,7 +159,7 @@ def test_sweep_spares_a_living_owners_child(registry, orphan):
 
 def test_sweep_tells_numbers_apart(registry, orphan):
     """A process that merely has the number of an old one is left alone; the record goes."""
-    path = record(registry, orphan.pid, liveness.started(orphan.pid) - 1000, *dead())
+    path = record(registry, orphan.pid, process_identity.started(orphan.pid) - 1000, *dead())
     assert registry.sweep() == 0
     assert orphan.is_running()
     assert not path.exists()
@@ -168,7 +168,7 @@ def test_sweep_tells_numbers_apart(registry, orphan):
 def test_sweep_tells_owners_apart(registry, orphan):
     """An owner whose number has gone to a stranger counts as dead."""
     me = psutil.Process()
-    record(registry, orphan.pid, liveness.started(orphan.pid), me.pid, liveness.started(me.pid) - 1000)
+    record(registry, orphan.pid, process_identity.started(orphan.pid), me.pid, process_identity.started(me.pid) - 1000)
     assert registry.sweep() == 1
 
 
@@ -190,7 +190,7 @@ def test_sweep_removes_corrupt_records(registry, orphan, data):
     """A record that cannot be read is removed, harms nobody and does not keep the sweep from the others."""
     path = registry._folder / "1"
     path.write_bytes(data)
-    record(registry, orphan.pid, liveness.started(orphan.pid), *dead())
+    record(registry, orphan.pid, process_identity.started(orphan.pid), *dead())
     assert registry.sweep() == 1
     assert records(registry) == []
 

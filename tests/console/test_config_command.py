@@ -15,7 +15,7 @@ import yaml
 from click.testing import CliRunner
 from server import free_port
 
-from app.clients import CLIENTS
+from app.client_configs import CLIENTS
 from app.console import main
 from app.models import STABLE_IDS
 

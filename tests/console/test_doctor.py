@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from app.config import Settings
-from app.console.doctor import CHECKS, surroundings
+from app.console.doctor import CHECKS, server_checks
 from app.console.doctor.case import Case
 from app.console.doctor.finding import passed
 from app.console.machine import Machine
@@ -37,7 +37,7 @@ def test_port_taken(doctor, monkeypatch):
         other.listen()
         port = other.getsockname()[1]
         # It takes the connection and says nothing.
-        monkeypatch.setattr("app.console.server.HEALTH_TIMEOUT", 0.2)
+        monkeypatch.setattr("app.console.running_server.HEALTH_TIMEOUT", 0.2)
         found = doctor(str(port))
     assert failures(found) == {"port"}
     assert found["port"][1] == f"port {port} is taken by another program"
@@ -147,7 +147,7 @@ def test_clean_environment(environment, linux, monkeypatch):
     given = environment(CLAUDE_PROXY_PASS_ENV="", ANTHROPIC_BASE_URL="", CLAUDE_CODE_USE_BEDROCK="0")
     monkeypatch.setattr(type(linux), "environ", given)
     case = Case(linux, Settings.from_environ(given), [], None)
-    assert surroundings.environment(case) == passed("nothing in it would bill the API instead of your plan")
+    assert server_checks.environment(case) == passed("nothing in it would bill the API instead of your plan")
 
 
 def test_broken_settings(doctor):

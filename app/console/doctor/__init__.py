@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator
 
 import click
 
-from app.console import server
-from app.console.doctor import claude, surroundings
+from app.console import running_server
+from app.console.doctor import claude_checks, server_checks
 from app.console.doctor.case import Case
 from app.console.doctor.finding import Finding, failed
 from app.console.machine import Machine, pass_machine
@@ -17,15 +17,15 @@ from app.version import __version__
 
 # In the order in which somebody mends things: what comes first hides what comes after.
 CHECKS: dict[str, Callable[[Case], Finding]] = {
-    "settings": surroundings.settings,
-    "environment": surroundings.environment,
-    "state folder": surroundings.state_folder,
-    "claude": claude.cli,
-    "version": claude.version,
-    "login": claude.logged_in,
-    "start": claude.starts,
-    "port": surroundings.port,
-    "service": surroundings.background,
+    "settings": server_checks.settings,
+    "environment": server_checks.environment,
+    "state folder": server_checks.state_folder,
+    "claude": claude_checks.cli,
+    "version": claude_checks.version,
+    "login": claude_checks.logged_in,
+    "start": claude_checks.starts,
+    "port": server_checks.port,
+    "service": server_checks.background,
 }
 COLOURS = {"pass": "green", "warn": "yellow", "fail": "red", "skip": "bright_black"}
 WIDTH = 100
@@ -33,7 +33,7 @@ INDENT = " " * 20
 
 
 @click.command()
-@server.options
+@running_server.options
 @click.option("--live", is_flag=True, help="Also ask the model a question; this spends one request of your plan.")
 @click.option("--json", "as_json", is_flag=True, help="For programs: ok, version, and a list of checks.")
 @pass_machine
@@ -45,7 +45,7 @@ def doctor(
 
     Costs nothing without --live.
     """
-    checks = {**CHECKS, "live answer": claude.answers} if live else CHECKS
+    checks = {**CHECKS, "live answer": claude_checks.answers} if live else CHECKS
     case = Case.of(machine, port, key)
     if live and not as_json:
         click.echo("--live spends one request of your plan.\n")

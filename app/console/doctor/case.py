@@ -10,7 +10,7 @@ from pathlib import Path
 from app.claude.binary import Locator, command_line, update
 from app.config import Settings, setting_names
 from app.console.machine import Machine
-from app.console.server import Server
+from app.console.running_server import Server
 from app.console.service import installed_port
 from app.errors import ConfigError
 

@@ -8,8 +8,8 @@ import click
 
 from app.config import Settings, setting_names
 from app.console.machine import Machine, pass_machine
+from app.console.running_server import Server
 from app.console.serve import check_port
-from app.console.server import Server
 from app.console.service.installation import Installation, shown
 from app.console.service.launchd import LaunchAgent
 from app.console.service.state import State

@@ -13,10 +13,10 @@ import click
 from app.config import setting_names
 from app.console.doctor.case import Case
 from app.console.doctor.finding import Finding, Verdict, failed, passed, warned
+from app.console.misspelt import find_misspelt
+from app.console.running_server import NoAnswer
 from app.console.serve import check_port
-from app.console.server import NoAnswer
 from app.console.service import unit_for
-from app.console.unknown import strange
 from app.errors import ConfigError
 
 # These send a request, and its bill, elsewhere than to the plan of the login.
@@ -27,7 +27,7 @@ OFF = frozenset({"", "0", "false", "no", "off"})
 
 def settings(case: Case) -> Finding:
     """Name each setting that cannot be used or that there is not."""
-    unknown = strange(case.environ)
+    unknown = find_misspelt(case.environ)
     told = [*case.broken, *unknown.values()]
     if told:
         named = [found[0] for sentence in case.broken if (found := re.match(r"[A-Z_]+", sentence))]

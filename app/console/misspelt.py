@@ -1,4 +1,4 @@
-"""Variables that look like settings and are none."""
+"""Variables whose names look like settings but are none."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from app.config import setting_names
 CLIENT = "CLAUDE_PROXY_API_KEY"
 
 
-def strange(environ: Mapping[str, str]) -> dict[str, str]:
+def find_misspelt(environ: Mapping[str, str]) -> dict[str, str]:
     """Return, for each variable that looks like a setting of this server and is none, a sentence."""
     known = [*setting_names(), CLIENT]
     names = sorted(name for name in environ if name.startswith("CLAUDE_PROXY_") and name not in known)

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import click
 
+from app.console.ask import ask
+from app.console.chat import chat
+from app.console.completion import completion
 from app.console.config import config
 from app.console.docs import docs
 from app.console.doctor import doctor
 from app.console.key import key
+from app.console.login import login
 from app.console.models import models
+from app.console.open_page import open_page
 from app.console.serve import serve
 from app.console.service import service
 from app.console.status import status
@@ -16,10 +21,24 @@ from app.version import __version__
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(__version__, prog_name="claude-max-api")
+@click.version_option(__version__, "-v", "--version", prog_name="claude-max-api")
 def main() -> None:
     """Use a Claude subscription from any OpenAI client."""
 
 
-for command in (serve, service, doctor, status, models, key, config, docs):
+for command in (
+    serve,
+    service,
+    login,
+    doctor,
+    status,
+    open_page,
+    ask,
+    chat,
+    models,
+    key,
+    config,
+    docs,
+    completion,
+):
     main.add_command(command)

@@ -10,7 +10,10 @@ from app import documentation
 @click.command()
 @click.argument("topic", required=False, type=click.Choice(list(documentation.topics())))
 def docs(topic: str | None) -> None:
-    """Print a document; without TOPIC, which there are. The server shows them at /docs."""
+    """Print a document, or without TOPIC the list of them.
+
+    The server shows them at /docs.
+    """
     if topic is None:
         topics = documentation.topics()
         width = max(map(len, topics))

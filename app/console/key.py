@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 
 import click
@@ -20,7 +21,10 @@ def key() -> None:
 @key.command()
 @click.argument("name")
 def add(name: str) -> None:
-    """Make a key called NAME and print it, once: the server keeps its digest only."""
+    """Make a key called NAME and print it, once.
+
+    The server keeps its digest only.
+    """
     try:
         file = _file(_settings())
         first = file.read() is None
@@ -51,8 +55,14 @@ def list_keys() -> None:
         click.echo(_without_keys(file) if kept is not None else "No keys: the server asks for none.", err=True)
 
 
+def _complete_name(_: click.Context, __: click.Parameter, begun: str) -> list[str]:
+    with contextlib.suppress(ConfigError):
+        return [one.name for one in _file(_settings()).read() or () if one.name.startswith(begun)]
+    return []
+
+
 @key.command()
-@click.argument("name")
+@click.argument("name", shell_complete=_complete_name)
 def revoke(name: str) -> None:
     """End the key called NAME, at once."""
     try:

@@ -23,7 +23,10 @@ from app.models import Catalogue
 @click.option("--json", "as_json", is_flag=True, help="The list as GET /v1/models gives it.")
 @pass_machine
 def models(machine: Machine, port: int | None, key: str | None, *, as_json: bool) -> None:
-    """List the models, from the running server or else from `claude`; this costs nothing."""
+    """List the models; this costs nothing.
+
+    They come from the running server, or else from `claude`.
+    """
     settings = read(machine, port)
     running = running_server.reach(settings, port, key)
     if running.is_ours():

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import click
@@ -43,12 +44,29 @@ class Server:
 
     def get(self, path: str, timeout: float = TIMEOUT) -> Answer:
         """Return the answer to GET `path`, waiting at most `timeout` seconds for each piece. Raises NoAnswer."""
+        with self.request("GET", path, timeout=timeout) as response:
+            return Answer(response.status, json.loads(response.read()))
+
+    @contextlib.contextmanager
+    def request(
+        self,
+        method: str,
+        path: str,
+        body: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+        timeout: float = TIMEOUT,
+    ) -> Iterator[http.client.HTTPResponse]:
+        """Yield the response to a request, waiting at most `timeout` seconds for each piece of it.
+
+        Raises NoAnswer, also where what is read in the block is no HTTP or no JSON.
+        """
         # Not urllib: that would go through the proxy which the environment may name.
         connection = http.client.HTTPConnection(self._host, self._port, timeout=timeout)
+        key = {"Authorization": f"Bearer {self._key}"} if self._key else {}
         try:
-            connection.request("GET", path, headers={"Authorization": f"Bearer {self._key}"} if self._key else {})
-            response = connection.getresponse()
-            return Answer(response.status, json.loads(response.read()))
+            connection.request(method, path, body, {**(headers or {}), **key})
+            with contextlib.closing(connection.getresponse()) as response:
+                yield response
         except ConnectionRefusedError:
             raise NoAnswer(f"Nothing answers at {self.url}.") from None
         except OSError as error:

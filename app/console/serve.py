@@ -86,13 +86,18 @@ def check_port(settings: Settings) -> None:
 
 
 def _become_gunicorn(settings: Settings, environ: dict[str, str]) -> NoReturn:
-    package = Path(app.__file__).parent
     # Paths were given from here, and gunicorn runs from the folder of this package (with -P, no other): the caller's
     # folder may hold an `app` or a `wsgi.py` of its own.
     environ["CLAUDE_PROXY_STATE_DIR"] = str(settings.state_dir)
     if settings.claude_bin is not None:
         environ["CLAUDE_BIN"] = str(settings.claude_bin)
     sys.stdout.flush()
+    argv = gunicorn_command()
+    os.execve(argv[0], argv, environ)
+
+
+def gunicorn_command() -> list[str]:
+    """Return the command that serves, with the settings of its environment."""
+    package = Path(app.__file__).parent
     config = str(package / "gunicorn_config.py")
-    argv = [sys.executable, "-P", "-m", "gunicorn", "--chdir", str(package.parent), "-c", config, "wsgi:app"]
-    os.execve(sys.executable, argv, environ)
+    return [sys.executable, "-P", "-m", "gunicorn", "--chdir", str(package.parent), "-c", config, "wsgi:app"]

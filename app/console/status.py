@@ -27,7 +27,10 @@ KNOWN = frozenset(
 @pass_machine
 @click.pass_context
 def status(context: click.Context, machine: Machine, port: int | None, key: str | None, *, as_json: bool) -> None:
-    """Show the running server; exit status 1 when none runs or it is not ready."""
+    """Show the running server.
+
+    The exit status is 1 when none runs or it is not ready.
+    """
     running = running_server.reach(read(machine, port), port, key)
     try:
         body = running.fetch("/ready").body

@@ -41,9 +41,9 @@ INDENT = " " * 20
 def doctor(
     context: click.Context, machine: Machine, port: int | None, key: str | None, *, live: bool, as_json: bool
 ) -> None:
-    """Look for whatever keeps the server from answering; exit status 1 when something does.
+    """Look for whatever keeps the server from answering.
 
-    Costs nothing without --live.
+    The exit status is 1 when something does. Costs nothing without --live.
     """
     checks = {**CHECKS, "live answer": claude_checks.answers} if live else CHECKS
     case = Case.of(machine, port, key)

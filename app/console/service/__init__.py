@@ -24,14 +24,17 @@ BEAT = 0.25
 
 @click.group()
 def service() -> None:
-    """Run the server in the background, from your login on (launchd or systemd)."""
+    """Run the server in the background, from your login on."""
 
 
 @service.command()
 @click.option("--dry-run", is_flag=True, help="Show the file and the commands; change nothing.")
 @pass_machine
 def install(machine: Machine, *, dry_run: bool) -> None:
-    """Install and start it, with the settings of this environment; again after an upgrade."""
+    """Install and start it, with this environment's settings.
+
+    Install again after an upgrade, or to change a setting.
+    """
     unit = unit_for(machine)
     try:
         settings = Settings.from_environ(machine.environ)
@@ -110,7 +113,10 @@ def restart(machine: Machine) -> None:
 @pass_machine
 @click.pass_context
 def status(context: click.Context, machine: Machine) -> None:
-    """Say whether it is installed, runs and answers; exit status 1 when it does not."""
+    """Say whether it is installed, runs and answers.
+
+    The exit status is 1 when it does not.
+    """
     unit = unit_for(machine)
     state = unit.state()
     if state.installed and state.problem is not None:

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import jsonschema
 import msgspec
-import referencing
-import referencing.exceptions
 
+from app import schema_check
 from app.claude.protocol import Result
 from app.errors import SchemaUnsatisfied
 from app.events import Event, TextDelta
@@ -25,11 +23,9 @@ def content(result: Result, stop_reason: str, schema: dict[str, Any]) -> list[Ev
     if not raw or raw == b"null":
         raise SchemaUnsatisfied("The model gave no answer in the form of response_format.")
     try:
-        # An empty registry: a `$ref` to an address must not make this server fetch it.
-        jsonschema.Draft202012Validator(schema, registry=referencing.Registry()).validate(msgspec.json.decode(raw))
-    except jsonschema.ValidationError as error:
-        place = error.json_path
-        raise SchemaUnsatisfied(f"The model's answer does not satisfy response_format at {place}.") from None
-    except (jsonschema.SchemaError, referencing.exceptions.Unresolvable, RecursionError) as error:
-        raise SchemaUnsatisfied("The schema in response_format cannot be checked.") from error
+        place = schema_check.mismatch(schema, raw)
+    except schema_check.CheckFailed as error:
+        raise SchemaUnsatisfied(f"The model's answer to response_format {error}.") from None
+    if place is not None:
+        raise SchemaUnsatisfied(f"The model's answer does not satisfy response_format at {place}.")
     return [TextDelta(msgspec.json.encode(raw.decode()))]

@@ -7,7 +7,7 @@ import json
 import re
 from typing import Any
 
-import jsonschema
+import jsonschema_rs
 
 from app.standin import content, refusal
 
@@ -84,7 +84,7 @@ def _check_custom(tool: dict[str, Any], place: str) -> str:
 def _schema_problem(schema: str) -> str | None:
     # A test asks with the same few dozen schemas over and over, and one check takes a millisecond.
     try:
-        jsonschema.Draft202012Validator.check_schema(json.loads(schema))
-    except jsonschema.SchemaError as error:
+        jsonschema_rs.meta.validate({**json.loads(schema), "$schema": "https://json-schema.org/draft/2020-12/schema"})
+    except jsonschema_rs.ValidationError as error:
         return str(error.message)
     return None

@@ -10,6 +10,7 @@ import hermetic
 import psutil
 import pytest
 
+from app import schema_check
 from app.claude.process import Process
 from app.claude.supply import Supply
 from app.config import Settings
@@ -55,6 +56,7 @@ def no_child_left():
     """Whatever a test starts has ended with it."""
     before = set(psutil.Process().children())
     yield
+    schema_check.close()  # its process serves all
     left = [child for child in psutil.Process().children() if child not in before]
     assert [child.cmdline() for child in left if child.status() != psutil.STATUS_ZOMBIE] == []
 

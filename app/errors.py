@@ -21,6 +21,7 @@ ProxyError
     NotOffered                501  what this server does not do
     SessionStorageFailed      503  the store of sessions cannot be read or written
     Overloaded                503  the API, after the CLI's own retries
+    ConnectionsTaken          503  more connections than this server can hold
     ShuttingDown              503  this server is stopping
     CliFailed                 502  missing, too old, crashed or unintelligible CLI
     AnswerCut                 502  the API's answer broke off midway
@@ -237,6 +238,14 @@ class Overloaded(ProxyError):
     status = 503
     type = "overloaded_error"
     code = "overloaded"
+
+
+class ConnectionsTaken(ProxyError):
+    """Every connection that this server can hold is taken."""
+
+    status = 503
+    code = "connections_taken"
+    should_retry = True
 
 
 class ShuttingDown(ProxyError):

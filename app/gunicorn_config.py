@@ -10,7 +10,6 @@ import contextlib
 import importlib.util
 import os
 import resource
-import socket
 import sys
 import threading
 import time
@@ -30,8 +29,6 @@ workers = 1
 # On macOS gevent's loop is libev over select(), which fails, and ends the worker, beyond 1,024 descriptors
 # (https://github.com/gevent/gevent/issues/1320).
 _SELECTS = sys.platform == "darwin"
-# A connection counts from its beginning, also one that never asks for anything; with too few, idle ones shut out all.
-worker_connections = 512 if _SELECTS else 4096
 # How long the event loop may stand still; the length of a turn has nothing to do with it.
 timeout = 60
 graceful_timeout = 30
@@ -76,15 +73,24 @@ _wanted = _DESCRIPTORS if _hard == resource.RLIM_INFINITY else min(_DESCRIPTORS,
 if (_SELECTS and _soft != _wanted) or (_soft != resource.RLIM_INFINITY and _soft < _wanted):
     with contextlib.suppress(OSError, ValueError):
         resource.setrlimit(resource.RLIMIT_NOFILE, (_wanted, _hard))
+_soft = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+# A connection counts from its beginning. Half of the descriptors are for the CLI's processes.
+worker_connections = 4096 if _soft == resource.RLIM_INFINITY else min(4096, _soft // 2)
 
 
 def post_worker_init(worker: Any) -> None:
     """Watch for the worker's end, so that turns get their time, no process outlives it and nobody idle holds it up."""
-    connections = _connections(worker)
+    # Imported late: gevent must have patched the standard library before.
+    from gunicorn.workers.base_async import AsyncWorker  # noqa: PLC0415
+
+    connections = _state(worker).connections
+    if isinstance(worker, AsyncWorker):  # others hold few connections, and close them by themselves
+        connections.guard(worker)
 
     def watch() -> None:
         while worker.alive:
             time.sleep(0.1)
+            connections.expire()
         given = worker.cfg.graceful_timeout
         deadline = time.monotonic() + given
         _state(worker).pool.drain(given - min(DRAIN_MARGIN, given / 2))
@@ -92,10 +98,7 @@ def post_worker_init(worker: Any) -> None:
         while time.monotonic() < deadline:
             if not _state(worker).recent.busy:
                 # What is left asks for nothing, such as a browser's connection in reserve; gunicorn would wait for it.
-                for connection in list(connections):
-                    # By another name: its own would tell gunicorn of an error instead of the end, or is one of TLS.
-                    with contextlib.suppress(OSError), socket.socket(fileno=os.dup(connection.fileno())) as twin:
-                        twin.shutdown(socket.SHUT_RD)
+                connections.hang_up()
             time.sleep(0.1)
 
     threading.Thread(target=watch, name="drain", daemon=True).start()
@@ -119,25 +122,6 @@ def worker_exit(server: Any, worker: Any) -> None:
     while (left := deadline - time.monotonic()) > 0:
         with contextlib.suppress(SystemExit):
             time.sleep(left)
-
-
-def _connections(worker: Any) -> set[socket.socket]:
-    """Return the worker's open connections, those that have not asked for anything among them, as they are any time."""
-    from gunicorn.workers.base_async import AsyncWorker  # noqa: PLC0415 - it must not be imported before gevent patches
-
-    found: set[socket.socket] = set()
-    handle = worker.handle
-
-    def tracked(listener: Any, client: socket.socket, address: Any) -> None:
-        found.add(client)
-        try:
-            handle(listener, client, address)
-        finally:
-            found.discard(client)
-
-    if isinstance(worker, AsyncWorker):  # others close them by themselves
-        worker.handle = tracked  # type: ignore[assignment]
-    return found
 
 
 def _state(worker: Any) -> Any:

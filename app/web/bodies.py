@@ -12,6 +12,7 @@ import werkzeug.exceptions
 
 from app.errors import BadRequest, RequestTimeout, UnsupportedMediaType
 from app.web import departures
+from app.web.state import state
 
 # curl -d names a form; what it sends is JSON all the same, and the parser has the last word.
 REFUSED = ("multipart/", "image/", "audio/", "video/")
@@ -25,7 +26,8 @@ def read() -> bytes:
     """Return the body of the current request.
 
     Raises UnsupportedMediaType for what cannot be JSON, Werkzeug's 413 beyond MAX_CONTENT_LENGTH, RequestTimeout where
-    the client stops sending, and BadRequest where what it sends is no body of HTTP.
+    the client stops sending, ConnectionsTaken where its connection was needed for others meanwhile, and BadRequest
+    where what it sends is no body of HTTP.
     """
     request = flask.request
     if request.mimetype.startswith(REFUSED):
@@ -33,7 +35,10 @@ def read() -> bytes:
     encoding = request.headers.get("Content-Encoding") or "identity"
     if encoding.lower() != "identity":
         raise UnsupportedMediaType(f"Content-Encoding {encoding!r} is not supported; send the body as it is.")
-    body = _taken_in(request)
+    try:
+        body = _taken_in(request)
+    finally:
+        state().connections.received(request.environ)
     # A body that does not tell its length is cut at the limit in silence.
     if request.content_length is None and len(body) >= (request.max_content_length or len(body) + 1):
         raise werkzeug.exceptions.RequestEntityTooLarge

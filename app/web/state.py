@@ -13,6 +13,7 @@ from app.config import Settings
 from app.metrics import Metrics
 from app.models import Catalogue
 from app.sessions.store import SessionStore
+from app.web.connections import Connections
 from app.web.departures import Departures
 from app.web.minutes import Minutes
 from app.web.recent import Recent
@@ -32,6 +33,7 @@ class State:
     metrics: Metrics
     minutes: Minutes
     recent: Recent
+    connections: Connections = dataclasses.field(default_factory=Connections)
     began: float = dataclasses.field(default_factory=time.monotonic)
 
 

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import types
+
 import flask
 import pytest
 import werkzeug.exceptions
 
 from app.errors import UnsupportedMediaType
 from app.web import bodies
+from app.web.connections import Connections
+from app.web.state import KEY
 
 
 def read(data=b"{}", limit=None, **environ):
     app = flask.Flask("bodies")
     app.config["MAX_CONTENT_LENGTH"] = limit
+    app.extensions[KEY] = types.SimpleNamespace(connections=Connections())
     with app.test_request_context("/", method="POST", data=data, **environ):
         return bodies.read()
 

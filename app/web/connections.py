@@ -1,0 +1,291 @@
+"""Open connections: how long each may take to ask, and which are closed when there are too many.
+
+Whoever can reach the port can open connections and leave them half asked, without a key. Here a connection is counted
+from its beginning until it has asked: that is, until its head and its body are in. Those that answer a request are
+left alone; the queue, the slots and the keys bound them.
+
+gunicorn's gevent worker keeps no deadline for a head, and with all its connections taken it accepts none.
+"""
+
+from __future__ import annotations
+
+import collections
+import contextlib
+import enum
+import logging
+import os
+import socket
+import ssl
+import time
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+import msgspec
+
+from app.errors import BadRequest, ConnectionsTaken, ProxyError, RequestTimeout
+from app.web.departures import connection_of
+
+log = logging.getLogger(__name__)
+
+# How long a connection may be open before its first byte, and from there until the end of its head, in seconds. A
+# browser opens some in reserve.
+SILENCE_SECONDS = 60.0
+HEAD_SECONDS = 10.0
+# Who has taken no longer than this is probably no attacker, in seconds.
+USUAL_HEAD_SECONDS = 1.0
+USUAL_BODY_SECONDS = 10.0
+# How many of the worker's connections are left for requests that must be answered even now.
+HEADROOM = 64
+PROBES = frozenset({"/health", "/ready"})
+# The first byte of a TLS record with a handshake (RFC 8446, section 5.1).
+TLS_HANDSHAKE = b"\x16"
+# How long an answer that closes the connection may take to be sent, in seconds.
+SEND_SECONDS = 1.0
+RETRY_AFTER = 5
+# How often the log tells of connections that were closed, in seconds.
+REPORT_SECONDS = 60.0
+
+# What gunicorn answers by itself: https://github.com/benoitc/gunicorn/blob/master/gunicorn/workers/base.py
+CODES = {
+    HTTPStatus.FORBIDDEN: "forbidden",
+    HTTPStatus.REQUEST_URI_TOO_LONG: "uri_too_long",
+    HTTPStatus.EXPECTATION_FAILED: "expectation_failed",
+    HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE: "headers_too_large",
+    HTTPStatus.NOT_IMPLEMENTED: "unsupported_transfer_coding",
+}
+
+
+class Stage(enum.Enum):
+    """What a connection has sent so far."""
+
+    SILENT = "nothing"
+    HEAD = "a part of a head"
+    BODY = "a head"
+    ASKED = "all of its request"
+
+
+# Which connection of a peer goes first, and after how many seconds in its stage; then whichever is the oldest.
+ORDER = (
+    (Stage.SILENT, 0.0),
+    (Stage.HEAD, USUAL_HEAD_SECONDS),
+    (Stage.BODY, USUAL_BODY_SECONDS),
+    (Stage.HEAD, 0.0),
+    (Stage.BODY, 0.0),
+)
+
+
+class Connection:
+    """One connection; `since` is when it came to its stage, on the monotonic clock."""
+
+    def __init__(self, client: socket.socket, peer: str) -> None:
+        self.client = client
+        self.peer = peer
+        self.stage = Stage.SILENT
+        self.since = time.monotonic()
+        self.ended = False
+
+
+class Peer:
+    """The connections of one address that have not asked yet, in each stage the oldest first."""
+
+    def __init__(self) -> None:
+        self.at: dict[Stage, collections.OrderedDict[Connection, None]] = {
+            stage: collections.OrderedDict() for stage in (Stage.SILENT, Stage.HEAD, Stage.BODY)
+        }
+
+    @property
+    def number(self) -> int:
+        """How many they are."""
+        return sum(map(len, self.at.values()))
+
+    def oldest(self, stage: Stage) -> Connection | None:
+        """Return the connection that came first to a stage and is still there."""
+        return next(iter(self.at[stage]), None)
+
+
+class Connections:
+    """Knows the connections of the worker that it guards, those that have not asked for anything among them.
+
+    Only greenlets of that worker call it, and it never waits in the midst of a change: it needs no lock.
+    """
+
+    def __init__(self) -> None:
+        self._open: dict[socket.socket, Connection] = {}
+        self._peers: collections.defaultdict[str, Peer] = collections.defaultdict(Peer)
+        self._most = 0
+        self._ended = 0
+        self._reported = float("-inf")
+
+    def guard(self, worker: Any) -> None:
+        """Watch over each connection that a gunicorn worker, an asynchronous one, accepts from now on."""
+        self._most = worker.cfg.worker_connections - HEADROOM
+        handle, handle_request = worker.handle, worker.handle_request
+
+        def guarded(listener: Any, client: socket.socket, address: Any) -> None:
+            connection = self._enter(client, address)
+            try:
+                if self._begins(connection):
+                    self._move(connection, Stage.HEAD)
+                    handle(listener, client, address)
+                else:
+                    client.close()
+            finally:
+                self._leave(connection)
+
+        def guarded_request(listener_name: Any, request: Any, client: socket.socket, address: Any) -> Any:
+            connection = self._open[client]
+            self._move(connection, Stage.BODY if _has_body(request) else Stage.ASKED)
+            if len(self._open) > self._most and request.path not in PROBES:
+                answer(client, self._taken())
+                return None
+            return handle_request(listener_name, request, client, address)
+
+        worker.handle, worker.handle_request = guarded, guarded_request
+        # gunicorn has one function for its own answers, all of them HTML.
+        from gunicorn import util  # noqa: PLC0415 - only a gunicorn worker is guarded
+
+        util.write_error = _write_error  # type: ignore[assignment]
+
+    def received(self, environ: Mapping[str, Any]) -> None:
+        """Note that the body of a request is in, or nothing more of it comes.
+
+        Raises ConnectionsTaken if that is because its connection was needed for others.
+        """
+        client = connection_of(environ)
+        connection = None if client is None else self._open.get(client)
+        if connection is None:
+            return
+        self._move(connection, Stage.ASKED)
+        if connection.ended:
+            raise self._taken()
+
+    def expire(self) -> None:
+        """End the connections that take too long to ask."""
+        now = time.monotonic()
+        for peer in list(self._peers.values()):
+            while (late := peer.oldest(Stage.SILENT)) is not None and now - late.since > SILENCE_SECONDS:
+                self._end(late)
+            while (late := peer.oldest(Stage.HEAD)) is not None and now - late.since > HEAD_SECONDS:
+                self._end(late, RequestTimeout(f"The head of the request did not come within {HEAD_SECONDS:g} s."))
+        if self._ended and now - self._reported > REPORT_SECONDS:
+            log.warning("closed connections that had not asked yet n=%d open=%d", self._ended, len(self._open))
+            self._reported, self._ended = now, 0
+
+    def hang_up(self) -> None:
+        """Tell the readers of all connections that nothing more comes."""
+        for connection in list(self._open.values()):
+            _stop_reading(connection.client)
+
+    def _enter(self, client: socket.socket, address: Any) -> Connection:
+        # The address of a Unix socket's peer is an empty text.
+        connection = Connection(client, address[0] if address else "")
+        self._open[client] = connection
+        # One address may have half of them open without having asked: on a workstation all programs have the same one.
+        # Its streams do not count.
+        peer = self._peers[connection.peer]
+        peer.at[Stage.SILENT][connection] = None
+        if peer.number > self._most // 2:
+            self._make_room(peer, connection)
+        elif len(self._open) > self._most:
+            self._make_room(max(self._peers.values(), key=lambda other: other.number), connection)
+        return connection
+
+    def _begins(self, connection: Connection) -> bool:
+        """Return whether a request begins, once the first byte is there."""
+        client = connection.client
+        client.settimeout(None)
+        if isinstance(client, ssl.SSLSocket):
+            return True  # it cannot peek; its handshake is over
+        try:
+            first = client.recv(1, socket.MSG_PEEK)
+        except OSError:
+            return False
+        if first == TLS_HANDSHAKE:
+            answer(client, BadRequest("This port speaks HTTP without TLS; use http:// here, not https://."))
+            return False
+        return bool(first)
+
+    def _move(self, connection: Connection, stage: Stage) -> None:
+        self._forget(connection)
+        connection.stage, connection.since = stage, time.monotonic()
+        if stage is not Stage.ASKED and not connection.ended:
+            self._peers[connection.peer].at[stage][connection] = None
+
+    def _leave(self, connection: Connection) -> None:
+        self._forget(connection)
+        self._open.pop(connection.client, None)
+
+    def _forget(self, connection: Connection) -> None:
+        peer = self._peers.get(connection.peer)
+        if peer is not None and connection.stage is not Stage.ASKED:
+            peer.at[connection.stage].pop(connection, None)
+            if not peer.number:
+                del self._peers[connection.peer]
+
+    def _make_room(self, peer: Peer, newcomer: Connection) -> None:
+        now = time.monotonic()
+        for stage, usual in ORDER:
+            oldest = peer.oldest(stage)
+            if oldest is not None and oldest is not newcomer and now - oldest.since >= usual:
+                self._end(oldest, self._taken() if stage is Stage.HEAD else None)
+                return
+
+    def _end(self, connection: Connection, reason: ProxyError | None = None) -> None:
+        """Let a connection's reader know of its end, and its client of the reason where nobody else will tell."""
+        self._forget(connection)
+        connection.ended = True
+        self._ended += 1
+        if reason is not None and not isinstance(connection.client, ssl.SSLSocket):
+            with contextlib.suppress(OSError):
+                os.write(connection.client.fileno(), _http(reason))
+        _stop_reading(connection.client)
+
+    def _taken(self) -> ConnectionsTaken:
+        return ConnectionsTaken(
+            f"All {self._most} connections of this server are taken; try again shortly.", retry_after=RETRY_AFTER
+        )
+
+
+def answer(client: socket.socket, error: ProxyError, reason: str | None = None) -> None:
+    """Send an error over a connection that carries no more requests, and close it when the client has read it."""
+    from gunicorn import util  # noqa: PLC0415 - only a gunicorn worker is guarded
+
+    with contextlib.suppress(OSError):
+        client.settimeout(SEND_SECONDS)
+        client.sendall(_http(error, reason))
+    # What is still unread would make the system reset the connection, and the answer be lost.
+    util.close_graceful(client, SEND_SECONDS)
+
+
+def _http(error: ProxyError, reason: str | None = None) -> bytes:
+    body = msgspec.json.encode(error.body())
+    head = [
+        f"HTTP/1.1 {error.status} {reason or HTTPStatus(error.status).phrase}",
+        "Content-Type: application/json",
+        f"Content-Length: {len(body)}",
+        "Connection: close",
+        *(f"{name}: {value}" for name, value in error.headers().items()),
+    ]
+    return "\r\n".join((*head, "", "")).encode("latin-1") + body
+
+
+def _write_error(client: socket.socket, status: int, reason: str, message: str) -> None:
+    """Answer as gunicorn's own function of this name does, in JSON."""
+    if status == HTTPStatus.INTERNAL_SERVER_ERROR:
+        error = ProxyError("The server failed; its log has the reason.")
+    else:
+        error = BadRequest(f"{message.rstrip('.') or reason}.", code=CODES.get(HTTPStatus(status), "malformed_request"))
+        error.status = status
+    answer(client, error, reason)
+
+
+def _has_body(request: Any) -> bool:
+    headers: list[tuple[str, str]] = request.headers
+    return any(name == "TRANSFER-ENCODING" or (name == "CONTENT-LENGTH" and value != "0") for name, value in headers)
+
+
+def _stop_reading(client: socket.socket) -> None:
+    # By another name: its own would tell gunicorn of an error instead of the end, or is one of TLS.
+    with contextlib.suppress(OSError), socket.socket(fileno=os.dup(client.fileno())) as twin:
+        twin.shutdown(socket.SHUT_RD)

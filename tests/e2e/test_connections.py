@@ -1,0 +1,215 @@
+"""Connections that ask slowly, wrongly or never: none of them keeps another from its answer. All without a key."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import resource
+import selectors
+import socket
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from conftest import FAKE_CLAUDE
+from server import Server, read_to_end, read_until, until
+
+KEY = "k" * 16
+HALF_A_HEAD = b"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nX-A: "
+# A TLS 1.2 client hello, cut off: a record of 512 bytes is announced.
+HELLO = b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(32)
+# How long any request may take while others hold connections, in seconds; a busy machine needs some.
+SOON = 5.0
+
+
+@pytest.fixture(scope="module")
+def quiet_server(session_serve: Callable[..., Server]) -> Iterator[Server]:
+    """A server with an API key, which nobody here has."""
+    server = session_serve(CLAUDE_BIN=str(FAKE_CLAUDE), CLAUDE_PROXY_KEEP="0", CLAUDE_PROXY_API_KEYS=f"one:{KEY}")
+    yield server
+    server.kill()
+
+
+@pytest.fixture
+def connect(quiet_server: Server) -> Iterator[Callable[..., socket.socket]]:
+    """Give a function that opens a connection and sends what it is given; all are closed at the end."""
+    with contextlib.ExitStack() as stack:
+
+        def opened(data: bytes = b"") -> socket.socket:
+            connection = socket.create_connection(("127.0.0.1", quiet_server.port), timeout=30)
+            stack.enter_context(connection)
+            if data:
+                connection.sendall(data)
+            return connection
+
+        yield opened
+
+
+def told(data: bytes) -> tuple[int, dict[str, str], dict[str, Any]]:
+    """Return status, headers and error of an answer, which must be whole and in OpenAI's shape."""
+    head, _, body = data.partition(b"\r\n\r\n")
+    status, *lines = head.decode("latin-1").split("\r\n")
+    headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in lines)}
+    assert headers["content-type"] == "application/json"
+    assert headers["connection"] == "close"
+    assert int(headers["content-length"]) == len(body)
+    error = json.loads(body)["error"]
+    assert set(error) == {"message", "type", "param", "code"}
+    return int(status.split()[1]), headers, error
+
+
+def test_more_half_heads_than_connections(quiet_server: Server, connect: Callable[..., socket.socket]) -> None:
+    """Of 4,200 connections with half a head the oldest make room: whoever asks is answered, and soon."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard != resource.RLIM_INFINITY and hard < 6000:
+        pytest.skip("this system does not give a process so many descriptors")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, 6000), hard))
+    for _ in range(4200):
+        connect(HALF_A_HEAD)
+    slowest = 0.0
+    for _ in range(20):
+        began = time.monotonic()
+        assert quiet_server.request("GET", "/health", timeout=SOON)[0] == 200
+        slowest = max(slowest, time.monotonic() - began)
+    assert slowest < SOON
+    key = {"Authorization": f"Bearer {KEY}"}
+    body = {"model": "sonnet", "messages": [{"role": "user", "content": "hello"}]}
+    assert quiet_server.request("POST", "/v1/chat/completions", body, key)[0] == 200
+    assert quiet_server.request("GET", "/ready", headers=key)[0] == 200
+
+
+@pytest.mark.parametrize("sent", [HALF_A_HEAD, b"G", b"\r\n"], ids=["half a head", "a byte", "a line end"])
+def test_head_that_does_not_end(connect: Callable[..., socket.socket], sent: bytes) -> None:
+    """A head has ten seconds in all, and the client is told."""
+    began = time.monotonic()
+    status, headers, error = told(read_to_end(connect(sent)))
+    assert 9 < time.monotonic() - began < 20
+    assert (status, error["code"], headers["x-should-retry"]) == (408, "request_timeout", "false")
+
+
+def test_a_byte_a_second(connect: Callable[..., socket.socket]) -> None:
+    """Bytes that trickle in give no more time."""
+    connection = connect(HALF_A_HEAD)
+    began = time.monotonic()
+    data = b""
+    connection.settimeout(1)
+    while b"\r\n\r\n" not in data:
+        assert time.monotonic() - began < 20
+        with contextlib.suppress(TimeoutError):
+            data += connection.recv(65536)
+        with contextlib.suppress(OSError):
+            connection.send(b"a")
+    assert data.startswith(b"HTTP/1.1 408 ")
+
+
+def test_hello_of_tls(connect: Callable[..., socket.socket]) -> None:
+    """A client that speaks TLS is told at once that this port does not, though its hello has not ended."""
+    began = time.monotonic()
+    status, _, error = told(read_to_end(connect(HELLO)))
+    assert time.monotonic() - began < SOON
+    assert status == 400
+    assert "http://" in error["message"]
+
+
+@pytest.mark.parametrize(
+    ("sent", "status", "code"),
+    [
+        (b"nonsense\r\n\r\n", 400, "malformed_request"),
+        (b"GET /health HTTP/1.1\nHost: localhost\n\n", 400, "malformed_request"),
+        (b"GET /health HTTP/9.9\r\nHost: localhost\r\n\r\n", 400, "malformed_request"),
+        (b"GET /health HTTP/1.1\r\nHost: localhost\r\nnonsense\r\n\r\n", 400, "malformed_request"),
+        (b"GET /%b HTTP/1.1\r\nHost: localhost\r\n\r\n" % (9000 * b"a"), 414, "uri_too_long"),
+        (b"GET /health HTTP/1.1\r\nHost: localhost\r\nX-A: %b\r\n\r\n" % (9000 * b"a"), 431, "headers_too_large"),
+        (b"GET /health HTTP/1.1\r\n%b\r\n" % (2000 * b"X-A: b\r\n"), 431, "headers_too_large"),
+        (b"GET /health HTTP/1.1\r\nX-A: %b" % (2**20 * b"a"), 431, "headers_too_large"),
+        (b"GET /health HTTP/1.1\r\nHost: localhost\r\nExpect: tea\r\n\r\n", 417, "expectation_failed"),
+        (
+            b"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: br\r\n\r\n",
+            501,
+            "unsupported_transfer_coding",
+        ),
+        (
+            b"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",
+            400,
+            "malformed_request",
+        ),
+        (
+            b"POST /v1/chat/completions HTTP/1.1\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+            400,
+            "malformed_request",
+        ),
+    ],
+)
+def test_what_is_no_request(connect: Callable[..., socket.socket], sent: bytes, status: int, code: str) -> None:
+    """What gunicorn refuses before the application sees it is refused in JSON, and the connection closed."""
+    connection = connect()
+    # The server may have had enough before all of it is sent.
+    with contextlib.suppress(OSError):
+        connection.sendall(sent)
+    got, _, error = told(read_to_end(connection))
+    assert (got, error["code"], error["type"]) == (status, code, "invalid_request_error")
+    assert error["message"]
+
+
+def test_bodies_that_do_not_come(serve: Callable[..., Server]) -> None:
+    """Without keys, requests whose bodies never come make room as well, and say why."""
+    server = serve(GUNICORN_CMD_ARGS="--worker-connections 84", CLAUDE_BIN=str(FAKE_CLAUDE))
+    head = b"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n{"
+    with contextlib.ExitStack() as stack:
+        held = []
+        for _ in range(30):
+            held.append(stack.enter_context(socket.create_connection(("127.0.0.1", server.port), timeout=30)))
+            held[-1].sendall(head)
+        assert server.request("GET", "/health", timeout=SOON)[0] == 200
+        assert server.chat("hello")[0] == 200
+        status, _, error = told(read_to_end(held[0]))
+    assert (status, error["code"]) == (503, "connections_taken")
+
+
+def test_silent_connections_make_room_first(serve: Callable[..., Server]) -> None:
+    """Where connections run short, one that never asked goes before one that is asking; streams stay."""
+    server = serve(
+        GUNICORN_CMD_ARGS="--worker-connections 84", CLAUDE_BIN=str(FAKE_CLAUDE), CLAUDE_PROXY_MAX_CONCURRENCY="16"
+    )
+    with contextlib.ExitStack() as stack:
+
+        def opened(data: bytes = b"") -> socket.socket:
+            connection = socket.create_connection(("127.0.0.1", server.port), timeout=30)
+            stack.enter_context(connection).sendall(data)
+            return connection
+
+        streams = [stack.enter_context(server.open_stream("hang")) for _ in range(15)]
+        for stream in streams:
+            read_until(stream, b"Hello ")
+        asking = opened(HALF_A_HEAD)
+        silent = [opened() for _ in range(12)]
+        with selectors.DefaultSelector() as selector:
+            for connection in silent:
+                selector.register(connection, selectors.EVENT_READ)
+
+            def closed() -> set[Any]:
+                return {key.fileobj for key, _ in selector.select(0)}
+
+            until(lambda: len(closed()) >= 6, what="room")
+            assert silent[0] in closed()
+            assert silent[-1] not in closed()
+        asking.sendall(b"b\r\n\r\n")
+        assert read_to_end(asking).startswith(b"HTTP/1.1 4")
+        assert server.slots()[0] == 15
+
+
+def test_probes_while_all_connections_answer(serve: Callable[..., Server]) -> None:
+    """With every connection taken by a stream, /health and /ready are answered, and others told to come again."""
+    server = serve(
+        GUNICORN_CMD_ARGS="--worker-connections 72", CLAUDE_BIN=str(FAKE_CLAUDE), CLAUDE_PROXY_MAX_CONCURRENCY="8"
+    )
+    with contextlib.ExitStack() as stack:
+        for _ in range(8):
+            read_until(stack.enter_context(server.open_stream("hang")), b"Hello ")
+        for path in ("/health", "/ready"):
+            assert server.request("GET", path)[0] == 200
+        status, headers, body = server.request("GET", "/v1/models")
+        assert (status, json.loads(body)["error"]["code"]) == (503, "connections_taken")
+        assert headers["retry-after"] == "5"
+        assert headers["x-should-retry"] == "true"

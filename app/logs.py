@@ -9,6 +9,7 @@ import dataclasses
 import datetime as dt
 import json
 import logging
+import os
 from collections.abc import Mapping
 from typing import Any, TextIO
 
@@ -27,9 +28,9 @@ def init(level: str, form: str = "auto") -> None:
 
 def formatter(form: str, stream: TextIO) -> logging.Formatter:
     """Return what writes records to `stream`: by default lines for people on a terminal, and JSON elsewhere."""
-    if form == "json" or (form != "text" and not stream.isatty()):
-        return JsonLines()
-    return TextLines()
+    if form == "text" or (form != "json" and stream.isatty()):
+        return TextLines()
+    return JournalLines() if form != "json" and _is_journal(stream) else JsonLines()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,7 +58,7 @@ class TextLines(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the record's text, in which nothing from outside can begin a line or colour a terminal."""
-        head = f"{self.formatTime(record)} {record.levelname} {record.name} {_printable(record.getMessage())}"
+        head = f"{self.formatTime(record)} {record.levelname} {_name(record)} {_printable(record.getMessage())}"
         return "\n  ".join([head, *map(_printable, _traceback(self, record).splitlines())])
 
 
@@ -72,13 +73,41 @@ class JsonLines(logging.Formatter):
             **(line.fields() if line else {}),
             "ts": time.replace("+00:00", "Z"),
             "level": record.levelname,
-            "logger": record.name,
+            "logger": _name(record),
             "message": line.words if line else record.getMessage(),
         }
         if traceback := _traceback(self, record):
             fields["exception"] = traceback
         first = ("ts", "level", "logger", "message")
         return json.dumps({**{key: fields[key] for key in first}, **fields}, default=str)
+
+
+class JournalLines(JsonLines):
+    """The same behind the priority by which the journal filters and colours (`journalctl -p warning`).
+
+    https://www.freedesktop.org/software/systemd/man/sd-daemon.html
+    """
+
+    PRIORITIES = ((logging.CRITICAL, 2), (logging.ERROR, 3), (logging.WARNING, 4), (logging.INFO, 6))
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the record's line behind its priority, which the journal takes off."""
+        priority = next((number for level, number in self.PRIORITIES if record.levelno >= level), 7)
+        return f"<{priority}>{super().format(record)}"
+
+
+def _is_journal(stream: TextIO) -> bool:
+    """Tell whether a stream is the journal's: systemd names its device and inode."""
+    try:
+        status = os.fstat(stream.fileno())
+    except (OSError, ValueError):
+        return False
+    return os.environ.get("JOURNAL_STREAM") == f"{status.st_dev}:{status.st_ino}"
+
+
+def _name(record: logging.LogRecord) -> str:
+    # gunicorn calls its log of everything its error log, which reads like a failure.
+    return "gunicorn" if record.name == "gunicorn.error" else record.name
 
 
 def _traceback(lines: logging.Formatter, record: logging.LogRecord) -> str:

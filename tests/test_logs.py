@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from app.logs import JsonLines, Line, TextLines, formatter
+from app.logs import JournalLines, JsonLines, Line, TextLines, formatter
 
 NASTY = "x\n2026-01-01 INFO forged\r\x1b[31m\u2028\x85\x00\ud800y"
 
@@ -115,3 +115,23 @@ def test_other_formatters_leave_no_trace():
     given.exc_text = "2026 INFO forged"
     for lines in (TextLines(), JsonLines()):
         assert "forged" not in lines.format(given)
+
+
+def test_journal(monkeypatch, tmp_path):
+    """Where standard error is the journal's, each line has the journal's priority; another file's lines have none."""
+    with (tmp_path / "journal").open("w") as journal, (tmp_path / "other").open("w") as other:
+        status = (tmp_path / "journal").stat()
+        monkeypatch.setenv("JOURNAL_STREAM", f"{status.st_dev}:{status.st_ino}")
+        assert type(formatter("auto", journal)) is JournalLines
+        assert type(formatter("auto", other)) is type(formatter("json", journal)) is JsonLines
+    lines = {level: JournalLines().format(record("x", level=level)) for level in (10, 20, 30, 40, 50)}
+    assert [line[:4] for line in lines.values()] == ["<7>{", "<6>{", "<4>{", "<3>{", "<2>{"]
+    assert json.loads(lines[30][3:])["level"] == "WARNING"
+
+
+def test_name_of_gunicorn():
+    """gunicorn's log of everything does not read like one of errors."""
+    given = record("Listening")
+    given.name = "gunicorn.error"
+    assert json.loads(JsonLines().format(given))["logger"] == "gunicorn"
+    assert "INFO gunicorn Listening" in TextLines().format(given)

@@ -7,7 +7,7 @@ import pwd
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple, NoReturn
 
@@ -62,6 +62,15 @@ class Machine:
         except subprocess.TimeoutExpired:
             return Ran(124, f"{argv[0]} gave no answer within {PATIENCE:.0f} s")
         return Ran(done.returncode, done.stdout.decode(errors="replace").strip())
+
+    def lines(self, argv: Sequence[str]) -> Iterator[str]:
+        """Yield what a command says, line by line, until it ends or the user interrupts. Raises OSError."""
+        with subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE) as ran:
+            try:
+                for line in ran.stdout or ():
+                    yield line.decode(errors="replace").rstrip("\n")
+            finally:
+                ran.terminate()
 
     def become(self, argv: list[str]) -> NoReturn:
         """Replace this process by a command. Raises OSError when there is no such command."""

@@ -32,7 +32,7 @@ class Recorder(Machine):
 
     def __init__(self, home, platform):
         self.platform, self.uid, self.home = platform, 501, home
-        self.calls, self.became, self.answers = [], None, {}
+        self.calls, self.became, self.answers, self.said = [], None, {}, []
 
     @property
     def user(self):
@@ -45,6 +45,10 @@ class Recorder(Machine):
             if words in line:
                 return Ran(*(told.pop(0) if len(told) > 1 else told[0]))
         return Ran(0, "")
+
+    def lines(self, argv):
+        self.calls.append(" ".join(argv))
+        return iter(self.said)
 
     def become(self, argv):
         self.became = argv

@@ -192,6 +192,25 @@ def test_service(doctor, linux, home):
     assert doctor(**NO_CLI)["service"] == ("pass", "installed, running, pid 77", None)
 
 
+def test_service_finds_less(doctor, linux, home, script):
+    """What the service would miss with its own environment is told, whatever this shell finds."""
+    unit = home / ".config/systemd/user/claude-max-proxy.service"
+    unit.parent.mkdir(parents=True)
+    program = home / "claude-max-api"
+    program.write_text("#!/gone/python3.11\n")
+    unit.write_text(f'ExecStart="{program}" serve 3456\n')
+    assert doctor(**NO_CLI)["service"][:2] == ("fail", f"it starts {program}, whose Python is gone: /gone/python3.11")
+    program.write_text("#!/bin/sh\n")
+    gone = home / "nvm" / "claude"
+    unit.write_text(f'ExecStart="{program}" serve 3456\nEnvironment="CLAUDE_BIN={gone}"\nEnvironment="PATH=/usr/bin"\n')
+    verdict, text, remedy = doctor(**NO_CLI)["service"]
+    assert verdict == "fail"
+    assert text.startswith(f"with the service's own environment: CLAUDE_BIN={gone}")
+    assert remedy.startswith("claude-max-api service install")
+    unit.write_text(f'ExecStart="{program}" serve 3456\nEnvironment="PATH={Path(script("true")).parent}:/usr/bin"\n')
+    assert doctor(**NO_CLI)["service"][0] == "warn"
+
+
 def test_broken_check(doctor, monkeypatch):
     """A check that fails in a way nobody foresaw is a failure, and the later ones are looked at."""
 

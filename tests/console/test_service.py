@@ -45,7 +45,7 @@ def test_first_install_on_linux(service, linux):
 def test_install_on_mac(service, mac, home):
     """The agent is written for this user alone and loaded, which starts it."""
     service(mac, "install")
-    assert changes(mac) == [f"launchctl bootstrap gui/501 {agent_file(home)}"]
+    assert changes(mac) == [f"launchctl enable {AGENT}", f"launchctl bootstrap gui/501 {agent_file(home)}"]
     assert agent_file(home).stat().st_mode & 0o777 == 0o600
     assert plistlib.loads(agent_file(home).read_bytes())["Label"] == "com.openclaw.claude-max-proxy"
 
@@ -57,7 +57,7 @@ def test_upgrade_on_mac(service, mac, home, at):
     result = service(mac, "install", PORT=at)
     bootout, bootstrap = f"launchctl bootout {AGENT}", f"launchctl bootstrap gui/501 {agent_file(home)}"
     ask = f"launchctl print {AGENT}"
-    assert mac.calls == [ask, bootout, ask, ask, ask, bootstrap]
+    assert mac.calls == [ask, bootout, ask, ask, ask, f"launchctl enable {AGENT}", bootstrap]
     assert f"Replaced {agent_file(home)}" in result.output
     assert plistlib.loads(agent_file(home).read_bytes())["ProgramArguments"][1:] == ["serve", at]
 
@@ -81,9 +81,10 @@ def test_dry_run(service, request, which, before):
     shown = service(machine, "install", "--dry-run", CLAUDE_PROXY_SPARES="3")
     shown_end = service(machine, "uninstall", "--dry-run")
     assert (shown.exit_code, shown_end.exit_code) == (0, 0)
-    assert machine.calls == []
+    assert changes(machine) == []
     assert only_files(machine.home) == files
     assert "CLAUDE_PROXY_SPARES" in shown.output
+    machine.calls.clear()
     service(machine, "install")
     assert changes(machine) == re.findall(r"^run   (.*?)(?:   \(.*)?$", shown.output, re.MULTILINE)
     machine.calls.clear()
@@ -109,9 +110,9 @@ def test_uninstall_leaves_nothing(service, request, which, home):
 @pytest.mark.parametrize(
     ("command", "told", "calls"),
     [
-        ("start", NOT_LOADED, ["launchctl bootstrap gui/501 FILE"]),
+        ("start", NOT_LOADED, [f"launchctl enable {AGENT}", "launchctl bootstrap gui/501 FILE"]),
         ("start", LOADED, [f"launchctl kickstart {AGENT}"]),
-        ("restart", NOT_LOADED, ["launchctl bootstrap gui/501 FILE"]),
+        ("restart", NOT_LOADED, [f"launchctl enable {AGENT}", "launchctl bootstrap gui/501 FILE"]),
         ("restart", LOADED, [f"launchctl kickstart -k {AGENT}"]),
         ("stop", NOT_LOADED, [f"launchctl bootout {AGENT}"]),
     ],
@@ -170,17 +171,25 @@ def test_port_of_an_agent(service, mac, answering):
 @pytest.mark.parametrize(
     ("which", "args", "argv"),
     [
-        ("linux", (), f"journalctl --user --unit={UNIT} --lines=200 --no-pager"),
-        ("linux", ("-f",), f"journalctl --user --unit={UNIT} --lines=200 --no-pager -f"),
+        ("linux", (), f"journalctl --user --unit={UNIT} --lines=200 --no-pager --output=cat"),
+        ("linux", ("-f",), f"journalctl --user --unit={UNIT} --lines=200 --no-pager --output=cat -f"),
         ("mac", (), "tail -n 200 HOME/Library/Logs/claude-max-proxy.log"),
         ("mac", ("--follow",), "tail -n 200 -F HOME/Library/Logs/claude-max-proxy.log"),
     ],
 )
 def test_logs(service, request, which, args, argv):
-    """The system's own program shows the log."""
+    """The system's own program shows the log as it was written, or its lines are made readable."""
     machine = request.getfixturevalue(which)
-    service(machine, "logs", *args)
+    installed(machine)
+    machine.said = [
+        '{"ts": "2026-11-26T10:00:00.000Z", "level": "INFO", "logger": "app", "message": "on", "ms": 5}',
+        "x",
+    ]
+    service(machine, "logs", "--json", *args)
     assert " ".join(machine.became) == argv.replace("HOME", str(machine.home))
+    shown = service(machine, "logs", *args)
+    assert machine.calls[-1] == argv.replace("HOME", str(machine.home))
+    assert re.fullmatch(r"2026-11-2. [0-9:]{8} INFO app on ms=5\nx\n", shown.stdout)
 
 
 def test_linger(service, linux, at):

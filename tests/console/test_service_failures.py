@@ -7,13 +7,13 @@ import socket
 import pytest
 from server import free_port
 
-from .units import AGENT, LOADED, NO_BUS, UNIT, changes, installed, only_files, unit_file
+from .units import LOADED, NO_BUS, UNIT, changes, installed, only_files, unit_file
 
 
 @pytest.mark.parametrize("command", ["install", "start", "stop", "restart", "status", "uninstall"])
 def test_no_session(service, linux, command):
     """Where systemd has no session for the user, one sentence says so and what to do, and nothing is written."""
-    if command != "install":
+    if command in {"start", "stop", "restart", "uninstall"}:
         installed(linux)
     files = only_files(linux.home)
     linux.answers["systemctl --user show"] = [NO_BUS]
@@ -25,14 +25,24 @@ def test_no_session(service, linux, command):
     assert only_files(linux.home) == files
 
 
+@pytest.mark.parametrize("command", ["install", "uninstall"])
+def test_dry_run_without_a_session(service, linux, command):
+    """A dry run shows what would be done, and says that it could not be done here."""
+    linux.answers["systemctl --user show"] = [NO_BUS]
+    result = service(linux, command, "--dry-run")
+    assert result.exit_code == 0
+    assert "systemctl --user" in result.stdout
+    assert "There is no systemd session of ann here" in result.stderr
+
+
 @pytest.mark.parametrize(
     ("which", "told", "said"),
     [
         ("linux", ("systemctl", 127, "systemctl: No such file or directory"), "This machine has no systemd"),
         ("mac", ("print", 1, "Could not find domain for user gui: 501"), "Log in at this Mac's screen as ann"),
         ("mac", ("bootstrap", 125, "Bootstrap failed: 125: Domain does not support specified action"), "Log in at"),
-        ("mac", ("bootstrap", 1, "Bootstrap failed: service is disabled"), f"launchctl enable {AGENT}"),
-        ("mac", ("bootstrap", 5, "Bootstrap failed: 5: Input/output error"), "service logs"),
+        ("mac", ("bootstrap", 5, "Bootstrap failed: 5: Input/output error"), "launchctl print-disabled gui/501"),
+        ("mac", ("bootstrap", 1, "Bootstrap failed: something else"), "service logs"),
         ("linux", ("enable", 1, "Job failed"), f"systemctl --user status {UNIT}"),
     ],
 )
@@ -80,6 +90,29 @@ def test_unwritable_folder(service, linux):
     result = service(linux, "install")
     assert result.exit_code == 1
     assert f"{unit_file(linux.home)} cannot be written" in result.output
+
+
+@pytest.mark.parametrize("folder", ["Documents", "Desktop", "Downloads"])
+def test_guarded_folder(service, mac, home, monkeypatch, folder):
+    """What macOS lets no service read is refused before anything is written, with a place to go to; Linux has none."""
+    program = home / folder / "proxy" / "bin" / "claude-max-api"
+    program.parent.mkdir(parents=True)
+    program.touch(mode=0o755)
+    monkeypatch.setattr("sys.argv", [str(program)])
+    result = service(mac, "install")
+    assert result.exit_code == 1
+    assert f"lies in {home / folder}, which macOS" in result.output
+    assert changes(mac) == []
+    assert only_files(home) == set()
+
+
+@pytest.mark.parametrize("which", ["linux", "mac"])
+def test_logs_of_no_service(service, request, which):
+    """A service that is not installed has no log."""
+    machine = request.getfixturevalue(which)
+    result = service(machine, "logs")
+    assert result.exit_code == 1
+    assert "claude-max-api service install" in result.output
 
 
 def test_other_systems(service, linux):

@@ -10,14 +10,15 @@ from pathlib import Path
 
 import click
 
-from app.config import setting_names
+from app.claude.binary import find
+from app.config import Settings, setting_names
 from app.console.doctor.case import Case
 from app.console.doctor.finding import Finding, Verdict, failed, passed, warned
 from app.console.misspelt import find_misspelt
 from app.console.running_server import NoAnswer
 from app.console.serve import check_port
 from app.console.service import unit_for
-from app.errors import ConfigError
+from app.errors import CliFailed, ConfigError
 
 # These send a request, and its bill, elsewhere than to the plan of the login.
 ADDRESS = "ANTHROPIC_BASE_URL"
@@ -121,9 +122,12 @@ def background(case: Case) -> Finding:
         return passed(error.message)
     if not unit.file.is_file():
         return passed("not installed; `claude-max-api service install` would start the server at your login")
-    program = re.search(r"(?:ExecStart=|<string>)\"?(/.*?/claude-max-api)\b", unit.file.read_text(errors="replace"))
-    if program and not Path(program[1]).is_file():
-        return failed(f"it starts {program[1]}, which is gone", "claude-max-api service install")
+    text = unit.file.read_text(errors="replace")
+    program = re.search(r"(?:ExecStart=|<string>)\"?(/.*?/claude-max-api)\b", text)
+    if program and (gone := _missing_part(Path(program[1]))):
+        return failed(f"it starts {program[1]}{gone}", "claude-max-api service install")
+    if told := _without_claude(case, text):
+        return failed(told, "claude-max-api service install, from a shell in which `claude` is found")
     state = unit.state()
     if state.problem is not None:
         reason, _, remedy = state.problem.partition("\n")
@@ -131,6 +135,33 @@ def background(case: Case) -> Finding:
     if state.pid is None:
         return warned(state.text, "claude-max-api service start   (and claude-max-api service logs)")
     return passed(state.text)
+
+
+def _missing_part(program: Path) -> str | None:
+    """Return what is gone of an installed command: itself, or the Python that its first line names."""
+    try:
+        with program.open("rb") as file:
+            first = file.readline(4096).decode(errors="replace").strip()
+    except OSError:
+        return ", which is gone"
+    python = first.removeprefix("#!").strip('"')
+    return f", whose Python is gone: {python}" if first.startswith("#!/") and not Path(python).exists() else None
+
+
+def _without_claude(case: Case, text: str) -> str | None:
+    """Tell where the service, whose PATH is another than this shell's, finds no `claude` (a path of nvm's, say)."""
+    path = re.search(r'"PATH=([^"]*)"|<key>PATH</key>\s*<string>([^<]*)<', text)
+    binary = re.search(r'"CLAUDE_BIN=([^"]*)"|<key>CLAUDE_BIN</key>\s*<string>([^<]*)<', text)
+    if path is None:
+        return None
+    given = {"PATH": path[1] or path[2], "HOME": str(case.machine.home)}
+    if binary is not None:
+        given["CLAUDE_BIN"] = binary[1] or binary[2]
+    try:
+        find(Settings.from_environ(given))
+    except (CliFailed, ConfigError) as error:
+        return f"with the service's own environment: {error}"
+    return None
 
 
 def _nearest(folder: Path) -> Path:

@@ -10,6 +10,7 @@ from app.config import Settings, setting_names
 from app.console.machine import Machine, pass_machine
 from app.console.running_server import Server
 from app.console.serve import check_port
+from app.console.service import log_lines
 from app.console.service.installation import Installation, shown
 from app.console.service.launchd import LaunchAgent
 from app.console.service.state import State
@@ -44,6 +45,7 @@ def install(machine: Machine, *, dry_run: bool) -> None:
     if dry_run:
         _announce(installation, _forgotten(unit, installation))
         _show(unit.install(installation, upgrade=unit.file.is_file()))
+        _warn(unit)
         return
     state = _reachable(unit)
     if state.pid is None:
@@ -71,6 +73,7 @@ def uninstall(machine: Machine, *, dry_run: bool) -> None:
     unit = unit_for(machine)
     if dry_run:
         _show(unit.uninstall())
+        _warn(unit)
         return
     state = unit.state()
     if not (state.installed or state.loaded):
@@ -118,9 +121,7 @@ def status(context: click.Context, machine: Machine) -> None:
     The exit status is 1 when it does not.
     """
     unit = unit_for(machine)
-    state = unit.state()
-    if state.installed and state.problem is not None:
-        raise click.ClickException(state.problem)
+    state = _reachable(unit)
     click.echo(f"{unit.name}: {state.text}")
     answers = False
     if state.installed:
@@ -134,12 +135,19 @@ def status(context: click.Context, machine: Machine) -> None:
 
 @service.command()
 @click.option("-f", "--follow", is_flag=True, help="Go on with what it says from now on.")
+@click.option("--json", "as_json", is_flag=True, help="The lines as they were written, an object each.")
 @pass_machine
-def logs(machine: Machine, *, follow: bool) -> None:
+def logs(machine: Machine, *, follow: bool, as_json: bool) -> None:
     """Show the last of its log."""
-    argv = unit_for(machine).logs(follow=follow)
+    unit = unit_for(machine)
+    if not unit.file.is_file():
+        raise click.ClickException("The service is not installed: `claude-max-api service install` does it.")
+    argv = unit.logs(follow=follow)
     try:
-        machine.become(argv)
+        if as_json:
+            machine.become(argv)
+        for line in machine.lines(argv):
+            click.echo(log_lines.readable(line))
     except OSError as error:
         raise click.ClickException(f"{argv[0]}: {error.strerror}") from None
 
@@ -202,6 +210,12 @@ def _forgotten(unit: LaunchAgent | UserUnit, installation: Installation) -> list
         for name in setting_names()
         if name not in installation.environ and re.search(rf'(?:>|"){name}(?:<|=)', before)
     ]
+
+
+def _warn(unit: LaunchAgent | UserUnit) -> None:
+    problem = unit.state().problem
+    if problem is not None:
+        click.echo(f"\nBut not here: {problem}", err=True)
 
 
 def _reachable(unit: LaunchAgent | UserUnit) -> State:

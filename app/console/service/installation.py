@@ -22,6 +22,8 @@ SECRET = re.compile(r"KEY|TOKEN|SECRET|PASSWORD|CREDENTIAL")
 PASSWORD_IN_URL = re.compile(r"(?<=://)[^/@\s]*@")
 # Where installers and Homebrew put `claude`; a service manager's own PATH is bare.
 HOMEBREW = "/opt/homebrew/bin"
+# macOS asks the user before a program may read these, and there is nobody to ask where a service runs.
+GUARDED = ("Desktop", "Documents", "Downloads")
 
 
 class Installation(NamedTuple):
@@ -37,8 +39,11 @@ class Installation(NamedTuple):
     def of(cls, machine: Machine, settings: Settings) -> Installation:
         """Return the running installation with the settings of its environment.
 
-        Raises ClickException when the command cannot be found.
+        Raises ClickException when the command cannot be found, or lies where macOS lets no service read.
         """
+        program = _program()
+        if machine.platform == "darwin":
+            _check_guarded(machine.home, program, settings)
         own = _own_settings(machine.environ, settings)
         others = {
             name: machine.environ[name]
@@ -48,7 +53,17 @@ class Installation(NamedTuple):
         # The server's own keys are its business; a login belongs to `claude`, which keeps it in a place of its own.
         left_out = tuple(name for name in others if SECRET.search(name))
         kept = {name: value for name, value in others.items() if name not in left_out}
-        return cls(_program(), settings.port, _path(machine, settings), {**own, **kept}, left_out)
+        return cls(program, settings.port, _path(machine, settings), {**own, **kept}, left_out)
+
+
+def _check_guarded(home: Path, program: Path, settings: Settings) -> None:
+    for path in (program, settings.claude_bin, settings.workspace, settings.state_dir):
+        for folder in GUARDED:
+            if path is not None and path.is_relative_to(home / folder):
+                raise click.ClickException(
+                    f"{path} lies in {home / folder}, which macOS lets no background service read. Move it, for "
+                    f"instance to {home / 'claude-max-api-proxy'}, make its venv anew there, and install from there."
+                )
 
 
 def shown(name: str, value: str) -> str:

@@ -14,6 +14,7 @@ from app.console.service.steps import Call, Gone, Remove, Step, Write
 LABEL = "com.openclaw.claude-max-proxy"
 # A link to the template in the folder `launchd`; a built package holds a copy.
 TEMPLATE = Path(__file__).with_name(f"{LABEL}.plist")
+IO_ERROR = "5: Input/output error"
 NO_SESSION = re.compile(r"Could not find domain|Domain does not support|: 125:|Not privileged")
 
 
@@ -46,7 +47,7 @@ class LaunchAgent:
         written = Write(
             self.file, self.content(installation), self.content(installation, hide=True).decode(errors="replace")
         )
-        return [*(self._out() if upgrade else ()), written, self._bootstrap()]
+        return [*(self._out() if upgrade else ()), written, *self._bootstrap()]
 
     def uninstall(self) -> list[Step]:
         """Return the steps that leave neither agent nor log."""
@@ -54,7 +55,7 @@ class LaunchAgent:
 
     def start(self, state: State) -> list[Step]:
         """Return the steps that start it, without a restart if it runs."""
-        return [Call(("launchctl", "kickstart", self._target)) if state.loaded else self._bootstrap()]
+        return [Call(("launchctl", "kickstart", self._target))] if state.loaded else self._bootstrap()
 
     def stop(self) -> list[Step]:
         """Return the steps that end it until the next login; a merely killed one would be started again."""
@@ -62,14 +63,14 @@ class LaunchAgent:
 
     def restart(self, state: State) -> list[Step]:
         """Return the steps that start it anew."""
-        return [Call(("launchctl", "kickstart", "-k", self._target)) if state.loaded else self._bootstrap()]
+        return [Call(("launchctl", "kickstart", "-k", self._target))] if state.loaded else self._bootstrap()
 
     def logs(self, *, follow: bool) -> list[str]:
         """Return the command that shows the log."""
         return ["tail", "-n", "200", *(["-F"] if follow else []), str(self._log)]
 
     def state(self) -> State:
-        """Ask launchd. Raises ClickException where it has no domain for this user."""
+        """Ask launchd."""
         call = Call(self._print())
         ran = self._machine.run(call.argv)
         if ran.code == 127 or NO_SESSION.search(ran.output):  # noqa: PLR2004 - the shell's number for a missing command
@@ -88,8 +89,12 @@ class LaunchAgent:
         said = f"`{' '.join(call.argv)}` failed ({ran.code}): {ran.output or 'no output'}"
         if NO_SESSION.search(ran.output):
             return f"{said}\nLog in at this Mac's screen as {self._machine.user} first: agents live in that session."
-        if "disabled" in ran.output:
-            return f"{said}\nIt was disabled; `launchctl enable {self._target}` allows it again."
+        if IO_ERROR in ran.output:
+            return (
+                f"{said}\nlaunchd says no more than that. Most often the agent is loaded already, or disabled "
+                f"(`launchctl print-disabled {self._domain}` lists it): `launchctl bootout {self._target}`, then "
+                "`claude-max-api service install` again; `claude-max-api service logs` has what it said itself."
+            )
         return f"{said}\n`launchctl print {self._target}` and `claude-max-api service logs` may tell why."
 
     def hint(self) -> str | None:
@@ -99,8 +104,10 @@ class LaunchAgent:
     def _print(self) -> tuple[str, ...]:
         return ("launchctl", "print", self._target)
 
-    def _bootstrap(self) -> Call:
-        return Call(("launchctl", "bootstrap", self._domain, str(self.file)))
+    def _bootstrap(self) -> list[Step]:
+        # What was disabled once stays so, also when its file is new, and then cannot be loaded.
+        enable = Call(("launchctl", "enable", self._target))
+        return [enable, Call(("launchctl", "bootstrap", self._domain, str(self.file)))]
 
     def _out(self) -> list[Step]:
         # It fails where nothing is loaded, and returns before the end of a server that still answers.

@@ -28,6 +28,13 @@ RestartSec=10
 TimeoutStopSec=40
 # The end is told to the server alone, which ends its claude processes itself.
 KillMode=mixed
+# Nothing that it starts gains rights, by sudo or otherwise, and what it writes is its user's alone.
+NoNewPrivileges=yes
+UMask=0077
+LockPersonality=yes
+RestrictRealtime=yes
+RestrictSUIDSGID=yes
+SystemCallArchitectures=native
 SyslogIdentifier=claude-max-proxy
 
 [Install]
@@ -87,7 +94,15 @@ class UserUnit:
 
     def logs(self, *, follow: bool) -> list[str]:
         """Return the command that shows the log."""
-        return ["journalctl", "--user", f"--unit={UNIT}", "--lines=200", "--no-pager", *(["-f"] if follow else [])]
+        return [
+            "journalctl",
+            "--user",
+            f"--unit={UNIT}",
+            "--lines=200",
+            "--no-pager",
+            "--output=cat",
+            *(["-f"] if follow else []),
+        ]
 
     def state(self) -> State:
         """Ask systemd."""

@@ -25,7 +25,7 @@ from app.openapi import document, requests
 
 # What the fake CLI cannot do: it gives neither objects nor calls.
 BEYOND_THE_FAKE = {"schema_not_satisfied", "tool_choice_not_satisfied"}
-# Schemathesis leaves a stream after so many events, its comment included.
+# Schemathesis leaves a stream after so many events, comments included.
 READ_EVENTS = 19
 # The last event of a stream that has no end mark.
 ENDS = {"message_stop", "response.completed"}
@@ -56,7 +56,7 @@ OPERATIONS = [
 def code(body):
     """Return the code of an error, in whosever words it is."""
     error = body["error"]
-    return error["code"] if "code" in error else (error["details"] or {}).get("error_code")
+    return error["code"] if "code" in error else error.get("details", {}).get("error_code")
 
 
 def test_valid():

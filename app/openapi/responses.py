@@ -91,7 +91,10 @@ SCHEMAS: dict[str, Any] = {
     ),
     "AnthropicError": closed(
         type={"const": "error"},
-        error=closed(type=STRING, message=STRING, details={"type": ["object", "null"]}),
+        error={
+            **closed(type=STRING, message=STRING),
+            "properties": {"type": STRING, "message": STRING, "details": closed(error_code=STRING)},
+        },
         request_id=NULLABLE_STRING,
     ),
     "Message": closed(

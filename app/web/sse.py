@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import logging
 import time
 from collections.abc import Callable, Iterator
@@ -27,36 +26,33 @@ RETRY_GRACE = 10.0
 class StreamDialect(Protocol):
     """What a dialect's stream offers."""
 
-    def opening(self) -> bytes:
-        """Return what goes out first."""
-
     def feed(self, batch: list[Event]) -> bytes:
         """Return what a batch adds."""
 
     def heartbeat(self) -> bytes:
-        """Return a sign of life."""
+        """Return a sign of life; it may be the first that goes out."""
 
     def error(self, error: ProxyError) -> bytes:
         """Return the error that ends the stream."""
 
 
-def hold(batches: Iterator[list[Event]]) -> Iterator[list[Event]]:
-    """Wait for the first event or the grace's end, then return all batches, the early ones included.
+def hold(batches: Iterator[list[Event]]) -> list[Event]:
+    """Wait for the first event or the grace's end, and return the events that have come until then.
 
     Raises what the turn raises in that time; the request still gets its own status.
     """
     began = time.monotonic()
     grace = GRACE
-    early: list[list[Event]] = []
+    early: list[Event] = []
     for batch in batches:
-        early.append(batch)
+        early += batch
         if any(not _is_retry(event) for event in batch):
             break
         if batch:
             grace = RETRY_GRACE
         if time.monotonic() - began >= grace:
             break
-    return itertools.chain(early, batches)
+    return early
 
 
 def _is_retry(event: Event) -> bool:
@@ -64,19 +60,22 @@ def _is_retry(event: Event) -> bool:
 
 
 def body(
+    early: list[Event],
     batches: Iterator[list[Event]],
     dialect: StreamDialect,
     heartbeat: float,
+    *,
     note: Callable[[ProxyError], None],
     beat: Callable[[], None] = lambda: None,
 ) -> Iterator[bytes]:
     """Yield the stream's bytes, one write a batch, with a heartbeat after `heartbeat` seconds without any.
 
+    The first write goes at once, and the headers with it: what the `early` events say, or else a sign of life.
     `note` is told the error that ends the stream, if one does, and `beat` of each heartbeat.
     """
-    yield dialect.opening()
-    last = time.monotonic()
     try:
+        yield dialect.feed(early) or dialect.heartbeat()
+        last = time.monotonic()
         for batch in batches:
             data = dialect.feed(batch) if batch else b""
             now = time.monotonic()

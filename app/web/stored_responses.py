@@ -89,10 +89,6 @@ class KeptStream:
         self._keeping = keeping
         self._kept = False
 
-    def opening(self) -> bytes:
-        """Return what goes out first."""
-        return self._inner.opening()
-
     def feed(self, batch: list[Event]) -> bytes:
         """Return what a batch adds. Raises SessionStorageFailed."""
         self._keeping.hear(batch)

@@ -42,12 +42,13 @@ def streamed(
     """
     with contextlib.ExitStack() as failing:
         run, all_batches = _begin(conversations, failing, session)
+        batches = iter(all_batches)
         try:
-            batches = sse.hold(iter(all_batches))
+            early = sse.hold(batches)
         finally:
             flask.g.facts.update(_facts(run))
         scope = failing.pop_all()
-    body = sse.body(batches, dialect, state().settings.heartbeat, run.note, flask.g.entry.beat)
+    body = sse.body(early, batches, dialect, state().settings.heartbeat, note=run.note, beat=flask.g.entry.beat)
     response = flask.Response(body, headers=sse.HEADERS)
     # Also called when the body was never iterated, which a `finally` in a generator is not.
     response.call_on_close(scope.close)

@@ -52,7 +52,7 @@ def test_stream(client: openai.OpenAI) -> None:
 
 
 def test_stream_on_the_wire(server: Server) -> None:
-    """The bytes are what the contract says: headers, the opening comment, usage on the last chunk, the end mark."""
+    """The bytes are what the contract says: headers, the role first, usage on the last chunk, the end mark."""
     body = {"model": "opus", "stream": True, "messages": [{"role": "user", "content": "Hi"}], "seed": 1}
     status, headers, data = server.request("POST", "/chat/completions", body)
     assert status == 200
@@ -62,9 +62,10 @@ def test_stream_on_the_wire(server: Server) -> None:
     assert headers["x-request-id"].startswith("req_")
     assert headers["x-proxy-served"] == "spare"
     assert headers["x-proxy-ignored"] == "seed"
-    assert data.startswith(b":ok\n\ndata: ")
+    assert data.startswith(b"data: ")
     assert b"event:" not in data
     found = events(data)
+    assert found[0]["choices"][0]["delta"] == {"role": "assistant", "content": ""}
     assert found[-1] == "[DONE]"
     assert found[-2]["choices"][0]["finish_reason"] == "stop"
     assert found[-2]["usage"]["total_tokens"] > 0

@@ -16,9 +16,6 @@ START, TEXT, RETRY = TurnStart("m"), TextDelta(b'"a"'), Retrying("overloaded")
 class Dialect:
     """Writes what happens in one letter each."""
 
-    def opening(self):
-        return b"<"
-
     def feed(self, batch):
         if any(isinstance(event, Retrying) for event in batch):
             return b""
@@ -42,23 +39,23 @@ def scripted(*steps):
             yield step
 
 
-def written(batches, heartbeat=10, note=None):
+def written(batches, heartbeat=10, note=None, early=()):
     """Return the writes of a stream."""
-    return list(sse.body(batches, Dialect(), heartbeat, note or [].append))
+    return list(sse.body(list(early), batches, Dialect(), heartbeat, note=note or [].append))
 
 
 def test_hold_keeps_everything():
-    """Held batches come first and in order, none lost and none twice."""
-    batches = [[], [RETRY], [START], [TEXT], []]
-    assert list(sse.hold(scripted(*batches))) == batches
+    """Held events come in order, none lost and none taken too early."""
+    batches = scripted([], [RETRY], [START, TEXT], [TEXT], [])
+    assert sse.hold(batches) == [RETRY, START, TEXT]
+    assert list(batches) == [[TEXT], []]
 
 
 def test_hold_waits_only_for_the_first_event():
     """What comes after the first event is not waited for."""
     began = time.monotonic()
-    held = sse.hold(scripted([], [START], 5.0, [TEXT]))
+    assert sse.hold(scripted([], [START], 5.0, [TEXT])) == [START]
     assert time.monotonic() - began < 1
-    assert next(held) == []
 
 
 @pytest.mark.parametrize("before", [[], [[]], [[RETRY]], [[ChoiceEvent(1, RETRY)]], [[], [RETRY], []]])
@@ -70,10 +67,10 @@ def test_hold_raises(before):
 
 def test_failure_after_the_first_event():
     """A later failure is not raised by holding."""
-    held = sse.hold(scripted([START], Overloaded("busy")))
-    assert next(held) == [START]
+    batches = scripted([START], Overloaded("busy"))
+    assert sse.hold(batches) == [START]
     with pytest.raises(Overloaded):
-        next(held)
+        next(batches)
 
 
 @pytest.mark.parametrize(("first", "most"), [([], 0.3), ([RETRY], 0.6)])
@@ -94,26 +91,27 @@ def test_grace(monkeypatch, first, most):
 
 
 def test_body():
-    """The opening goes at once, then one write a batch, and none for nothing."""
-    assert written(scripted([START, TEXT], [], [RETRY], [TEXT])) == [b"<", b"xx", b"x"]
+    """What was held goes at once, then one write a batch, and none for nothing."""
+    assert written(scripted([], [RETRY], [TEXT]), early=[START, TEXT]) == [b"xx", b"x"]
 
 
-def test_opening_does_not_wait():
-    """The opening is there before the turn has said anything."""
-    assert next(sse.body(scripted(5.0), Dialect(), 10, [].append)) == b"<"
+@pytest.mark.parametrize("early", [[], [RETRY]])
+def test_silence_is_not_waited_for(early):
+    """Where the grace has passed without a word, a sign of life goes at once."""
+    assert next(sse.body(early, scripted(5.0), Dialect(), 10, note=[].append)) == b"~"
 
 
 def test_heartbeat():
     """After so much silence a heartbeat goes, then again; an answer postpones it."""
     steps = [[], 0.06, [], 0.06, [], [TEXT], 0.01, [], 0.06, [RETRY]]
-    assert written(scripted(*steps), 0.05) == [b"<", b"~", b"~", b"x", b"~"]
+    assert written(scripted(*steps), 0.05, early=[START]) == [b"x", b"~", b"~", b"x", b"~"]
 
 
 def test_heartbeats_are_counted():
     """Each heartbeat is told, and nothing else is."""
     beats = []
     steps = [[], 0.06, [], 0.06, [], [TEXT]]
-    list(sse.body(scripted(*steps), Dialect(), 0.05, [].append, lambda: beats.append(1)))
+    list(sse.body([START], scripted(*steps), Dialect(), 0.05, note=[].append, beat=lambda: beats.append(1)))
     assert len(beats) == 2
 
 
@@ -127,6 +125,6 @@ def test_heartbeats_are_counted():
 def test_error(error, told, caplog):
     """An error ends the stream in the dialect's words and is noted; an unforeseen one keeps its text in the log."""
     noted = []
-    assert written(scripted([TEXT], error), note=noted.append) == [b"<", b"x", told]
+    assert written(scripted([TEXT], error), note=noted.append, early=[START]) == [b"x", b"x", told]
     assert [isinstance(note, ProxyError) for note in noted] == [True]
     assert ("secret" in caplog.text) is isinstance(error, KeyError)

@@ -48,7 +48,7 @@ def test_half_read_stream(ask, idle):
     """A stream that is left in its middle is ended."""
     response = ask("hang", stream=True)
     parts = response.iter_encoded()
-    assert next(parts) == b":ok\n\n"
+    assert b'"role":"assistant"' in next(parts)
     response.close()
     idle()
 

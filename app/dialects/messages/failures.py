@@ -28,15 +28,10 @@ def status(error: ProxyError) -> int:
 
 def envelope(error: ProxyError, request_id: str | None) -> dict[str, Any]:
     """Return the body of an error; `details.error_code` is the code that OpenAI's clients get."""
-    return {
-        "type": "error",
-        "error": {
-            "type": _type(status(error)),
-            "message": error.message,
-            "details": None if error.code is None else {"error_code": error.code},
-        },
-        "request_id": request_id,
-    }
+    told: dict[str, Any] = {"type": _type(status(error)), "message": error.message}
+    if error.code is not None:
+        told["details"] = {"error_code": error.code}
+    return {"type": "error", "error": told, "request_id": request_id}
 
 
 def _type(code: int) -> str:

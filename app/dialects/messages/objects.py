@@ -45,7 +45,7 @@ def opening(block: AnswerBlock) -> dict[str, Any]:
     """Return a block as it is when nothing has come of it."""
     match block.kind:
         case "text":
-            return {"type": "text", "text": "", "citations": None}
+            return {"type": "text", "text": ""}
         case "thinking":
             return {"type": "thinking", "thinking": "", "signature": ""}
         case "redacted_thinking":

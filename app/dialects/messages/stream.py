@@ -31,10 +31,6 @@ class MessageStream:
         self._request_id = request_id
         self._answer = AnswerBlocks(thinking=thinking)
 
-    def opening(self) -> bytes:
-        """Return a sign of life, which may come before the message begins."""
-        return PING
-
     def feed(self, batch: list[Event]) -> bytes:
         """Return what a batch adds to the stream, b"" for nothing.
 
@@ -43,7 +39,11 @@ class MessageStream:
         return b"".join(self._write(event) for event in batch)
 
     def heartbeat(self) -> bytes:
-        """Return a sign of life."""
+        """Return a sign of life.
+
+        Before the message begins as well, which takes the API long: a ping may come anywhere, and a `message_start`
+        made up for it would have neither the model nor the counts of the true one.
+        """
         return PING
 
     def error(self, error: ProxyError) -> bytes:

@@ -11,8 +11,6 @@ from app.dialects.openai.objects import Identity, usage_object
 from app.errors import ProxyError
 from app.events import Event, TurnEnd, TurnStart, Usage, placed
 
-# The seed's sign that the connection stands; a comment, which every client skips.
-OPENED = b":ok\n\n"
 DONE = b"data: [DONE]\n\n"
 
 
@@ -56,10 +54,6 @@ class ChunkStream:
         self._n = n
         self._open = set(range(n))
         self._usage = Usage()
-
-    def opening(self) -> bytes:
-        """Return what is sent before anything is known."""
-        return OPENED
 
     def feed(self, batch: list[Event]) -> bytes:
         """Return what a batch adds to the stream, b"" for nothing.

@@ -46,12 +46,17 @@ def begun(response_id: str, request: ResponseRequest, *, stored: bool) -> dict[s
         "temperature": 1.0 if request.temperature is None else request.temperature,
         "text": {"format": text.format or {"type": "text"}, "verbosity": text.verbosity or "medium"},
         "tool_choice": "auto" if request.tool_choice is None else request.tool_choice,
-        "tools": [{"strict": None, **tool} for tool in request.tools or []],
+        "tools": [_repeated(tool) for tool in request.tools or []],
         "top_p": 1.0 if request.top_p is None else request.top_p,
         "truncation": "disabled",
         "usage": None,
         "metadata": request.metadata or {},
     }
+
+
+def _repeated(tool: dict[str, Any]) -> dict[str, Any]:
+    # The types want to know whether a function's arguments are held to its schema; they are not, unless that is said.
+    return {"strict": False, **tool} if tool.get("type") == "function" else tool
 
 
 def ended(response: dict[str, Any], output: list[dict[str, Any]], end: TurnEnd) -> dict[str, Any]:
@@ -96,7 +101,7 @@ def opening(block: AnswerBlock, item: str) -> dict[str, Any]:
             call = {"call_id": block.id, "name": block.name, "arguments": ""}
             return {"id": item, "type": "function_call", "status": "in_progress", **call}
         case _:
-            return {"id": item, "type": "reasoning", "summary": [], "encrypted_content": None}
+            return {"id": item, "type": "reasoning", "summary": []}
 
 
 def whole(block: AnswerBlock, item: str, status: str = "completed") -> dict[str, Any]:

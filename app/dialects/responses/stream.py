@@ -13,7 +13,7 @@ from app.blocks import Change
 from app.dialects.responses import objects
 from app.dialects.responses.output import Output
 from app.errors import BadRequest, PlanLimit, ProxyError, QueueFull
-from app.events import Event
+from app.events import Event, TurnStart
 
 # What the piece of a block is called, and what tells that the block's content is there.
 DELTAS = {
@@ -30,10 +30,6 @@ class ResponseStream:
         self.output = Output(response, thinking=thinking, sent=True)
         self._number = 0
 
-    def opening(self) -> bytes:
-        """Return what says that the response has begun."""
-        return self._state("created") + self._state("in_progress")
-
     def feed(self, batch: list[Event]) -> bytes:
         """Return what a batch adds to the stream, b"" for nothing.
 
@@ -42,19 +38,27 @@ class ResponseStream:
         out: list[bytes] = []
         for event in batch:
             over = self.output.is_over
-            out += [self._changed(change) for change in self.output.feed(event)]
+            changes = self.output.feed(event)
+            if isinstance(event, TurnStart):
+                out.append(self._begin())
+            out += map(self._changed, changes)
             if self.output.is_over and not over:
                 out.append(self._state(self.output.response["status"]))
         return b"".join(out)
 
     def heartbeat(self) -> bytes:
-        """Return a sign of life that every client knows: the response is still in progress."""
-        return self._state("in_progress")
+        """Return a sign of life that every client knows: the response has begun, or is still in progress."""
+        return self._begin() or self._state("in_progress")
 
     def error(self, error: ProxyError) -> bytes:
         """Return the end of a response that failed."""
+        begun = self._begin()
         self.output.fail(_code(error), error.message)
-        return self._state("failed")
+        return begun + self._state("failed")
+
+    def _begin(self) -> bytes:
+        """Return what says that the response has begun, b"" when that is said."""
+        return b"" if self._number else self._state("created") + self._state("in_progress")
 
     def _state(self, name: str) -> bytes:
         return self._event(f"response.{name}", response=self.output.response)

@@ -13,7 +13,7 @@ function told(steps) {
 
 function refused(error) {
   const { statusCode: status, message, data } = error;
-  return { class: error.name, status, code: data?.error.code, message };
+  return { class: error.name, status, code: data?.error.code ?? null, message };
 }
 
 export async function runWith(model) {

@@ -106,9 +106,10 @@ def test_the_clis_own_bytes():
     )
 
 
-def test_opening():
-    """The stream begins with a comment, which is neither a ping nor an event."""
-    assert new().opening() == b":ok\n\n"
+def test_beginning():
+    """The first line of a stream is the data of the chunk that tells the role, with the model that answers."""
+    first = json.loads(data_of(new().feed([START]))[0])
+    assert (first["model"], first["choices"][0]["delta"]) == (START.model, {"role": "assistant", "content": ""})
 
 
 def test_heartbeat_before_the_turn():

@@ -45,7 +45,7 @@ def events(data):
 def streamed(*batches, thinking=True):
     """Return the events of a stream, pings aside."""
     stream = MessageStream("msg_1", thinking=thinking, request_id="req_1")
-    data = stream.opening() + b"".join(stream.feed(batch) for batch in batches) + stream.heartbeat()
+    data = stream.heartbeat() + b"".join(stream.feed(batch) for batch in batches) + stream.heartbeat()
     return [event for event in events(data) if event["type"] != "ping"]
 
 
@@ -164,6 +164,6 @@ def test_error():
     (event,) = events(MessageStream("msg_1", thinking=True, request_id="req_1").error(ProxyError("Why.")))
     assert event == {
         "type": "error",
-        "error": {"type": "api_error", "message": "Why.", "details": None},
+        "error": {"type": "api_error", "message": "Why."},
         "request_id": "req_1",
     }

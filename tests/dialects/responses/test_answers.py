@@ -20,6 +20,7 @@ from app.dialects.responses.stream import ResponseStream
 from app.errors import AnswerCut, PlanLimit, ProxyError
 from app.events import (
     Restart,
+    Retrying,
     TextDelta,
     ThinkingDelta,
     ThinkingSignature,
@@ -54,7 +55,7 @@ def events(data):
 def streamed(*batches, thinking=True):
     """Return the events of a stream, numbered without a gap."""
     stream = ResponseStream(begun(), thinking=thinking)
-    found = events(stream.opening() + stream.heartbeat() + b"".join(stream.feed(batch) for batch in batches))
+    found = events(b"".join(stream.feed(batch) for batch in batches))
     assert [event["sequence_number"] for event in found] == list(range(len(found)))
     return found
 
@@ -92,7 +93,6 @@ def test_stream():
     )
     assert [event["type"].removeprefix("response.") for event in found] == [
         "created",
-        "in_progress",
         "in_progress",
         "output_item.added",
         "reasoning_summary_part.added",
@@ -147,6 +147,25 @@ def test_incomplete(stop, reason):
     assert (response["status"], response["incomplete_details"]) == ("incomplete", {"reason": reason})
     assert response["output"][0]["status"] == "incomplete"
     assert streamed(batch)[-1]["type"] == "response.incomplete"
+
+
+def test_beginning():
+    """The stream begins when the turn does, with the model that answers; else with a sign of life, and only once."""
+    created, in_progress, *_ = streamed([Retrying("overloaded")], [START, TextDelta(b'"a"')])
+    assert [event["type"] for event in (created, in_progress)] == ["response.created", "response.in_progress"]
+    assert created["response"]["model"] == START.model
+    stream = ResponseStream(begun(), thinking=True)
+    early = events(stream.heartbeat() + stream.heartbeat() + stream.feed([START]))
+    states = ["response.created", *["response.in_progress"] * 2]
+    assert [(event["type"], event["response"]["model"]) for event in early] == [(state, "sonnet") for state in states]
+
+
+def test_failed_before_the_beginning():
+    """A response that fails before its turn has begun begins all the same, then fails."""
+    found = events(ResponseStream(begun(), thinking=True).error(ProxyError("Why.")))
+    names = ["created", "in_progress", "failed"]
+    assert [event["type"] for event in found] == [f"response.{name}" for name in names]
+    assert [event["response"]["status"] for event in found] == ["in_progress", "in_progress", "failed"]
 
 
 def test_restart():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import click
 
 from app.console.ask import ask
@@ -22,8 +24,11 @@ from app.version import __version__
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, "-v", "--version", prog_name="claude-max-api")
-def main() -> None:
+@click.pass_context
+def main(context: click.Context) -> None:
     """Use a Claude subscription from any OpenAI client."""
+    if os.environ.get("NO_COLOR"):  # https://no-color.org
+        context.color = False
 
 
 for command in (

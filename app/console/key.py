@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 
 import click
@@ -39,7 +40,8 @@ def add(name: str) -> None:
 
 
 @key.command("list")
-def list_keys() -> None:
+@click.option("--json", "as_json", is_flag=True, help="For programs: a list of names and where each is from.")
+def list_keys(*, as_json: bool) -> None:
     """Print the names of the keys, with where or when each was made."""
     try:
         settings = _settings()
@@ -47,6 +49,11 @@ def list_keys() -> None:
         kept = file.read()
     except ConfigError as error:
         raise click.ClickException(str(error)) from None
+    if as_json:
+        told = [{"name": one.name, "from": "CLAUDE_PROXY_API_KEYS"} for one in settings.api_keys]
+        told += [{"name": one.name, "from": str(file.path), "created": one.created or ""} for one in kept or ()]
+        click.echo(json.dumps(told, indent=2))
+        return
     for one in settings.api_keys:
         click.echo(f"{one.name}\tfrom CLAUDE_PROXY_API_KEYS")
     for one in kept or ():

@@ -19,5 +19,7 @@ def find_misspelt(environ: Mapping[str, str]) -> dict[str, str]:
 
 
 def _meant(name: str, known: list[str]) -> str:
-    near = difflib.get_close_matches(name, known, 1)
+    # HOST, PORT and the like have no prefix, and are looked for with one.
+    plain = name.removeprefix("CLAUDE_PROXY_")
+    near = [plain] if plain in known else difflib.get_close_matches(name, known, 1)
     return f" (did you mean {near[0]}?)" if near else ""

@@ -16,7 +16,7 @@ PROVIDER = "claude-code-cli"
 # /ready may ask the CLI for its version and login first, which takes up to a second on a busy machine.
 TIMEOUT = 30.0
 # /health answers at once; another program may never do.
-HEALTH_TIMEOUT = 5.0
+HEALTH_TIMEOUT = 3.0
 WILDCARDS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104
 
 
@@ -69,6 +69,8 @@ class Server:
                 yield response
         except ConnectionRefusedError:
             raise NoAnswer(f"Nothing answers at {self.url}.") from None
+        except TimeoutError:
+            raise NoAnswer(f"{self.url} has been silent for {timeout:.0f} s.") from None
         except OSError as error:
             raise NoAnswer(f"{self.url} gives no answer: {error.strerror or error}.") from None
         except (http.client.HTTPException, ValueError):
@@ -79,25 +81,29 @@ class Server:
     def is_ours(self, timeout: float | None = None) -> bool:
         """Tell whether this server answers there, within `timeout` seconds, and not another program or none."""
         try:
-            body = self.get("/health", timeout or HEALTH_TIMEOUT).body
+            return _is_ours(self.get("/health", timeout or HEALTH_TIMEOUT).body)
         except NoAnswer:
             return False
-        return isinstance(body, dict) and body.get("provider") == PROVIDER
 
     def fetch(self, path: str) -> Answer:
         """Return the answer to GET `path` from a server that is this program.
 
-        Raises NoAnswer, also where another program answers or the server wants another key.
+        Raises NoAnswer, also where another program answers, or nothing within HEALTH_TIMEOUT, or the server wants
+        another key.
         """
-        answer = self.get(path)
-        if not self.is_ours():
+        if not _is_ours(self.get("/health", HEALTH_TIMEOUT).body):
             raise NoAnswer(f"What answers at {self.url} is not this server.")
+        answer = self.get(path)
         if answer.status == http.client.UNAUTHORIZED:
             wrong = "refuses this key" if self._key else "asks for a key"
             raise NoAnswer(f"The server at {self.url} {wrong}: set CLAUDE_PROXY_API_KEY, or give --key.")
         if not isinstance(answer.body, dict):
             raise NoAnswer(f"The server at {self.url} answers {path} in a form this version does not know.")
         return answer
+
+
+def _is_ours(health: Any) -> bool:
+    return isinstance(health, dict) and health.get("provider") == PROVIDER
 
 
 def options(command: Callable[..., None]) -> Callable[..., None]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import hermetic
 import pytest
 from click.testing import CliRunner
@@ -52,6 +54,16 @@ def test_list(key):
     assert (other[0], other[1][:5]) == ("laptop", "made ")
     assert secret not in result.output
     assert "s" * 16 not in result.output
+
+
+def test_list_for_programs(key, file):
+    """The same as JSON, and an empty list where there are none."""
+    assert json.loads(key("list", "--json").stdout) == []
+    key("add", "laptop")
+    one, other = json.loads(key("list", "--json", CLAUDE_PROXY_API_KEYS=f"env:{'s' * 16}").stdout)
+    assert one == {"name": "env", "from": "CLAUDE_PROXY_API_KEYS"}
+    assert (other["name"], other["from"]) == ("laptop", str(file.path))
+    assert other["created"]
 
 
 def test_revoke(key, file):

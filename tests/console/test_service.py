@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import plistlib
 import re
 from pathlib import Path
@@ -158,6 +159,20 @@ def test_status(service, linux, answering):
     assert result.exit_code == 0
     assert "running, pid 77" in result.output
     assert f"http://127.0.0.1:{port}: answers" in result.output
+
+
+def test_status_for_programs(service, linux, answering):
+    """The same as JSON, with the same exit status."""
+    installed(linux)
+    port = answering().port
+    unit_file(linux.home).write_text(f'ExecStart="/bin/claude-max-api" serve {port}\n')
+    linux.answers["systemctl --user show"] = [RUNNING]
+    result = service(linux, "status", "--json")
+    told = json.loads(result.stdout)
+    assert (told["installed"], told["pid"], told["answers"], result.exit_code) == (True, 77, True, 0)
+    linux.answers["systemctl --user show"] = [(0, "LoadState=loaded\nActiveState=inactive\nMainPID=0")]
+    result = service(linux, "status", "--json")
+    assert (json.loads(result.stdout)["pid"], result.exit_code) == (None, 1)
 
 
 def test_port_of_an_agent(service, mac, answering):

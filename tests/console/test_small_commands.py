@@ -9,6 +9,7 @@ import click
 import pytest
 
 from app.console import main
+from app.console.misspelt import find_misspelt
 
 
 def test_login(console, linux, script):
@@ -73,6 +74,29 @@ def test_help_lines_are_whole(console):
     """No line of the list of commands is cut."""
     for group in ((), ("service",), ("key",)):
         assert "..." not in console(*group, "--help").stdout.partition("Commands:")[2]
+
+
+def test_no_color(console, monkeypatch):
+    """NO_COLOR counts, whatever the terminal can do."""
+    seen = []
+    monkeypatch.setattr(main, "commands", {**main.commands, "see": click.Command("see", callback=lambda: None)})
+
+    @click.pass_context
+    def see(context):
+        seen.append(context.color)
+
+    main.commands["see"].callback = see
+    assert console("see").exit_code == console("see", NO_COLOR="1").exit_code == 0
+    assert seen == [None, False]
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [("CLAUDE_PROXY_PORT", "PORT"), ("CLAUDE_PROXY_HOST", "HOST"), ("CLAUDE_PROXY_TIMOUT", "CLAUDE_PROXY_TIMEOUT")],
+)
+def test_misspelt(name, meant):
+    """A variable that looks like a setting is told from the one that was meant."""
+    assert find_misspelt({name: "1"}) == {name: f"no such setting: {name} (did you mean {meant}?)"}
 
 
 def test_version(console):

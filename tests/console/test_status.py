@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import socket
+import time
 
 import pytest
 from server import free_port
@@ -179,3 +181,14 @@ def test_real_server(serve, console, linux):
     result = console("models", str(server.port), machine=linux)
     assert "claude-opus-4" in result.stdout
     assert result.exit_code == 0
+
+
+def test_silent_port(ask, monkeypatch):
+    """A port that takes a connection and says nothing is given up within seconds, and is said to be silent."""
+    monkeypatch.setattr("app.console.running_server.HEALTH_TIMEOUT", 0.2)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        began = time.monotonic()
+        result = ask("status", str(silent.getsockname()[1]))
+    assert time.monotonic() - began < 3
+    assert result.exit_code == 1
+    assert "has been silent for" in result.output

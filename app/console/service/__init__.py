@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 import click
@@ -113,24 +114,29 @@ def restart(machine: Machine) -> None:
 
 
 @service.command()
+@click.option("--json", "as_json", is_flag=True, help="For programs: installed, loaded, pid, url, answers.")
 @pass_machine
 @click.pass_context
-def status(context: click.Context, machine: Machine) -> None:
+def status(context: click.Context, machine: Machine, *, as_json: bool) -> None:
     """Say whether it is installed, runs and answers.
 
     The exit status is 1 when it does not.
     """
     unit = unit_for(machine)
     state = _reachable(unit)
+    server = _server(machine)
+    answers = state.installed and server.is_ours()
+    healthy = state.pid is not None and answers
+    if as_json:
+        told = {"name": unit.name, **state._asdict(), "url": server.url, "answers": answers}
+        click.echo(json.dumps(told, indent=2))
+        context.exit(0 if healthy else 1)
     click.echo(f"{unit.name}: {state.text}")
-    answers = False
     if state.installed:
-        server = _server(machine)
-        answers = server.is_ours()
         click.echo(f"{server.url}: {'answers' if answers else 'no answer'}; `claude-max-api status` says more")
     else:
         click.echo("`claude-max-api service install` installs it.")
-    context.exit(0 if state.pid is not None and answers else 1)
+    context.exit(0 if healthy else 1)
 
 
 @service.command()

@@ -1,16 +1,19 @@
 """Which turns may use Claude Code's own tools on this machine: the operator says it, a client may only ask for less.
 
-Plain chats have none. OpenClaw's prompt without OpenClaw's tools is adapted to Claude Code's.
+Permission depends on the settings and on the API key that asks, never on what a text says. OpenClaw's prompt is
+recognised for one purpose: a turn that may have the tools anyway gets that prompt adapted to them.
 """
 
 from __future__ import annotations
 
+import functools
+import logging
 import os
 
 import msgspec
 
 from app import openclaw
-from app.config import Settings
+from app.config import ANYONE, Settings
 from app.conversation import Conversation
 from app.errors import BadRequest, Forbidden
 
@@ -22,22 +25,26 @@ ALL = tuple(
     Write
     """.split()
 )
-NONE = "none"
+
+log = logging.getLogger(__name__)
 
 
-def staffed(conversation: Conversation, settings: Settings, asked: str | None) -> Conversation:
+def staffed(conversation: Conversation, settings: Settings, asked: str | None, key: str | None) -> Conversation:
     """Return the conversation with the tools of Claude Code's own that it may use, most often none.
 
-    `asked` names the tools a client wants, as `none` or a list with commas; without it the client wants what there is.
+    `key` is the name of the API key that asks, None on a server without keys. `asked` names the tools a client wants,
+    as `none` or a list with commas; without it the client wants what there is.
     Tools that the conversation names already it needs, beside its client's. Raises BadRequest where the operator does
     not allow them, and Forbidden where the CLI would refuse to run without asking for permission.
     """
     if conversation.own_tools:
-        return _as_named(conversation, settings)
+        return _as_named(conversation, settings, key)
     if not conversation.goes_on or conversation.options.tool_choice.forbidden:
         return conversation
     mapped = _is_mapped(conversation, settings)
-    tools = _allowed(settings, mapped=mapped)
+    tools = allowed(settings, key)
+    if mapped and not tools:
+        _tell_once(key)
     if asked is not None:
         wanted = {name.strip() for name in asked.split(",")}
         tools = tuple(tool for tool in tools if tool in wanted)
@@ -50,23 +57,29 @@ def staffed(conversation: Conversation, settings: Settings, asked: str | None) -
     return msgspec.structs.replace(conversation, system=system, tools=(), own_tools=tools)
 
 
-def _as_named(conversation: Conversation, settings: Settings) -> Conversation:
-    missing = set(conversation.own_tools).difference(_allowed(settings, mapped=False))
+def allowed(settings: Settings, key: str | None) -> tuple[str, ...]:
+    """Return the tools that a caller may have, who is known by the name of an API key, None without keys."""
+    named = settings.tools_for
+    return usual(settings) if named == ANYONE or (key is not None and key in named) else ()
+
+
+def usual(settings: Settings) -> tuple[str, ...]:
+    """Return the tools of a turn that may have some and asks for no less."""
+    return ALL if settings.tools == ("all",) else settings.tools
+
+
+def _as_named(conversation: Conversation, settings: Settings, key: str | None) -> Conversation:
+    missing = set(conversation.own_tools).difference(allowed(settings, key))
     if missing:
         names = ",".join(sorted(missing))
         raise BadRequest(
             f"tools: Claude Code's {names} would run on this server's machine, which its operator does not allow; "
-            f"CLAUDE_PROXY_TOOLS={names} does.",
+            f"CLAUDE_PROXY_TOOLS={names} with CLAUDE_PROXY_TOOLS_FOR={key or 'anyone'} does.",
             param="tools",
             code="tool_not_allowed",
         )
     _check_user(settings)
     return conversation
-
-
-def usual(settings: Settings) -> tuple[str, ...]:
-    """Return the tools of an agent turn whose client asks for no less."""
-    return _allowed(settings, mapped=True)
 
 
 def _is_mapped(conversation: Conversation, settings: Settings) -> bool:
@@ -75,15 +88,13 @@ def _is_mapped(conversation: Conversation, settings: Settings) -> bool:
     return openclaw.detect(conversation.system)
 
 
-def _allowed(settings: Settings, *, mapped: bool) -> tuple[str, ...]:
-    match settings.tools:
-        case ("none",):
-            return ()
-        case ("openclaw",):
-            return ALL if mapped else ()
-        case ("all",):
-            return ALL
-    return settings.tools
+@functools.cache
+def _tell_once(key: str | None) -> None:
+    log.warning(
+        "OpenClaw's prompt came without tools, and%s may not use Claude Code's, so it can only talk; "
+        "`claude-max-api config openclaw` says how to allow them",
+        f" the API key {key}" if key is not None else " its caller",
+    )
 
 
 def _check_user(settings: Settings) -> None:

@@ -77,8 +77,10 @@ def openclaw(access: Access) -> str:
     }
     return _text(
         "// ~/.openclaw/openclaw.json",
-        "// OpenClaw runs its own tools. To let Claude Code's tools do the work instead, without OpenClaw's approvals,",
-        '// add: "tools": { "deny": ["*"] }',
+        "// OpenClaw runs its own tools. To let Claude Code's tools do the work instead, on the server's machine and",
+        '// without OpenClaw\'s approvals, add: "tools": { "deny": ["*"] }',
+        "// and start the server with CLAUDE_PROXY_TOOLS=all and CLAUDE_PROXY_TOOLS_FOR=NAME, the name of the API key",
+        "// below (`claude-max-api key add NAME`). Whoever has that key can then do what the server's user can do.",
         json.dumps(config, indent=2, ensure_ascii=False),
     )
 

@@ -14,7 +14,7 @@ import platformdirs
 from app import setting_parsers as read
 from app.errors import ConfigError
 from app.keys.file import KeyFile
-from app.keys.key import Key
+from app.keys.key import EVERYBODY, Key
 from app.keys.key import parse as parse_keys
 
 # What the CLI may see of our environment. Everything else stays out: a stray ANTHROPIC_API_KEY or
@@ -26,6 +26,10 @@ CLI_ENVIRONMENT = frozenset(
     SSL_CERT_FILE SSL_CERT_DIR NODE_EXTRA_CA_CERTS
     """.split()
 )
+
+
+# In a setting that names API keys: everybody who may call.
+ANYONE = (EVERYBODY,)
 
 
 def _setting(env: str, default: Any, doc: str, parse: Callable[[str], Any] = str, *, secret: bool = False) -> Any:
@@ -67,10 +71,16 @@ class Settings:
     )
     tools: tuple[str, ...] = _setting(
         "CLAUDE_PROXY_TOOLS",
-        ("openclaw",),
-        "Claude Code's own tools, which run on this machine: openclaw (only where they stand in for OpenClaw's), none, "
-        "all (in every chat that brings no tools), or a list such as Read,Grep,WebSearch.",
+        (),
+        "Claude Code's own tools, which run on this machine as you, for those whom `CLAUDE_PROXY_TOOLS_FOR` names: "
+        "none (the default), all, or a list such as Read,Grep,WebSearch.",
         read.tools,
+    )
+    tools_for: tuple[str, ...] = _setting(
+        "CLAUDE_PROXY_TOOLS_FOR",
+        (),
+        "Who may use them: names of API keys, separated by commas, or anyone for everybody who may call.",
+        read.names,
     )
     permission_mode: str = _setting(
         "CLAUDE_PROXY_PERMISSION_MODE",
@@ -95,7 +105,8 @@ class Settings:
     openclaw: str = _setting(
         "CLAUDE_PROXY_OPENCLAW",
         "auto",
-        "auto lets Claude Code's tools stand in where OpenClaw's prompt comes without tools, map always, off never.",
+        "Where OpenClaw may have Claude Code's tools: auto fits its prompt to them when it comes without tools of its "
+        "own, map puts them in the place of its own, off leaves its prompt alone.",
         read.one_of("auto", "map", "off"),
     )
     session_seconds: float = _setting(
@@ -170,13 +181,18 @@ class Settings:
     cli_environ: Mapping[str, str] = dataclasses.field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
-        """Fill in the state folder and refuse to listen to the world."""
+        """Fill in the state folder; refuse to listen to the world, and to hand out tools without a word to whom."""
         if self.state_dir is None:
             object.__setattr__(self, "state_dir", platformdirs.user_state_path("claude-max-api-proxy"))
         if not is_loopback(self.host) and not (self.api_keys or KeyFile(self.state_dir).read()):
             raise ConfigError(
                 f"HOST={self.host} would let other machines use your login without a key; make one with "
                 "`claude-max-api key add NAME`, or use HOST=127.0.0.1 and a tunnel such as ssh -L"
+            )
+        if self.tools and not self.tools_for:
+            raise ConfigError(
+                f"CLAUDE_PROXY_TOOLS={','.join(self.tools)} needs CLAUDE_PROXY_TOOLS_FOR, the names of the API keys "
+                "that may use your machine through these tools (`claude-max-api key add NAME` makes one), or anyone"
             )
 
     @classmethod

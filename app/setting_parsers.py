@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from app import logs
+from app.keys.key import EVERYBODY, named
 
 UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30}
 PERMISSION_MODES = ("bypassPermissions", "dontAsk", "acceptEdits", "plan")
@@ -55,11 +56,29 @@ def origins(text: str) -> tuple[str, ...]:
 
 def tools(text: str) -> tuple[str, ...]:
     """Read the names of Claude Code's tools, or a word for some of them."""
+    tools = listed(text)
+    words = {"none", "all"}.intersection(name.lower() for name in tools)
+    if [name.lower() for name in tools] == ["openclaw"]:
+        raise ValueError(
+            "none, all, or names of Claude Code's tools; to give OpenClaw all, put the name of its API key into "
+            "CLAUDE_PROXY_TOOLS_FOR, since its prompt alone proves nothing"
+        )
+    if (words and len(tools) > 1) or not all(re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", name) for name in tools):
+        raise ValueError("none, all, or names of Claude Code's tools separated by commas")
+    if words:
+        return () if words == {"none"} else ("all",)
+    return tools
+
+
+def names(text: str) -> tuple[str, ...]:
+    """Read the names of API keys, or the word for everybody."""
+    if text.lower() == EVERYBODY:
+        return (EVERYBODY,)
     names = listed(text)
-    words = {"openclaw", "none", "all"}.intersection(name.lower() for name in names)
-    if (words and len(names) > 1) or not all(re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", name) for name in names):
-        raise ValueError("openclaw, none, all, or names of Claude Code's tools separated by commas")
-    return tuple(words) or names
+    try:
+        return tuple(named(name) for name in names)
+    except ValueError:
+        raise ValueError(f"names of API keys separated by commas, or {EVERYBODY}") from None
 
 
 def sources(text: str) -> tuple[str, ...]:

@@ -8,8 +8,8 @@ import msgspec
 import openclaw_prompts
 import pytest
 
-from app import openclaw
-from app.agent_turns import ALL, staffed
+from app import agent_turns, openclaw
+from app.agent_turns import ALL
 from app.config import Settings
 from app.conversation import Conversation, Options, TextBlock, ToolChoice, ToolDefinition, Turn
 from app.errors import BadRequest, ConfigError, Forbidden
@@ -21,7 +21,14 @@ LOOK = (ToolDefinition("exec", "", {"type": "object"}),)
 
 def settings(tools="", openclaw="", **more):
     environ = {"HOME": "/nowhere", "CLAUDE_PROXY_TOOLS": tools, "CLAUDE_PROXY_OPENCLAW": openclaw, "IS_SANDBOX": "1"}
-    return Settings.from_environ({**environ, "CLAUDE_PROXY_PASS_ENV": "IS_SANDBOX", **more})
+    return Settings.from_environ(
+        {**environ, "CLAUDE_PROXY_PASS_ENV": "IS_SANDBOX", "CLAUDE_PROXY_TOOLS_FOR": "agent,other", **more}
+    )
+
+
+def staffed(conversation, settings, asked, key="agent"):
+    """What becomes of a conversation, most often of one that a key with tools asks for."""
+    return agent_turns.staffed(conversation, settings, asked, key)
 
 
 def with_tools(conversation):
@@ -32,8 +39,7 @@ def with_tools(conversation):
     ("tools", "conversation", "expected"),
     [
         ("", PLAIN, ()),
-        ("", CLAW, ALL),
-        ("openclaw", PLAIN, ()),
+        ("", CLAW, ()),
         ("none", PLAIN, ()),
         ("none", CLAW, ()),
         ("all", PLAIN, ALL),
@@ -43,8 +49,47 @@ def with_tools(conversation):
     ],
 )
 def test_what_the_operator_allows(tools, conversation, expected):
-    """By default only OpenClaw's prompt without tools gets any; `none` means none, a list means that list."""
+    """By default nobody gets any, whatever the prompt says; `none` means none, a list means that list."""
     assert staffed(conversation, settings(tools), None).own_tools == expected
+
+
+@pytest.mark.parametrize("conversation", [PLAIN, CLAW], ids=["plain", "openclaw"])
+@pytest.mark.parametrize(
+    ("named", "key", "expected"),
+    [
+        ("agent", "agent", ALL),
+        ("agent", "laptop", ()),
+        ("agent", "AGENT", ()),
+        ("agent", None, ()),
+        ("laptop, agent", "agent", ALL),
+        ("anyone", "laptop", ALL),
+        ("Anyone", None, ALL),
+    ],
+)
+def test_whom_the_operator_allows_it(conversation, named, key, expected):
+    """Only the keys that are named get tools, or all who call where that is said; no text changes it."""
+    given = settings("all", CLAUDE_PROXY_TOOLS_FOR=named)
+    assert staffed(conversation, given, None, key).own_tools == expected
+    if not expected:
+        assert staffed(conversation, given, "all", key) == conversation
+
+
+def test_openclaw_without_permission(caplog):
+    """Its prompt stays as it is, and the log says once how to allow it tools."""
+    agent_turns._tell_once.cache_clear()
+    for _ in range(2):
+        assert staffed(CLAW, settings(), None, "claw") == CLAW
+    (record,) = caplog.records
+    assert "claw" in record.getMessage()
+    assert "claude-max-api config openclaw" in record.getMessage()
+
+
+def test_tools_for_nobody():
+    """Tools without a word to whom stop the start, with both ways to say it; the old word is explained."""
+    with pytest.raises(ConfigError, match=r"CLAUDE_PROXY_TOOLS_FOR, the names of the API keys .*, or anyone"):
+        settings("all", CLAUDE_PROXY_TOOLS_FOR="")
+    with pytest.raises(ConfigError, match="CLAUDE_PROXY_TOOLS_FOR, since its prompt alone proves nothing"):
+        settings("openclaw")
 
 
 @pytest.mark.parametrize(
@@ -57,7 +102,7 @@ def test_what_the_client_asks_for(asked, expected):
     assert staffed(PLAIN, settings("none"), asked).own_tools == ()
 
 
-@pytest.mark.parametrize("tools", ["all", "openclaw", "Read"])
+@pytest.mark.parametrize("tools", ["all", "none", "Read"])
 @pytest.mark.parametrize("conversation", [PLAIN, CLAW], ids=["plain", "openclaw"])
 def test_client_tools(tools, conversation):
     """A client with tools of its own has them run at its side; nothing is stripped, mapped or added."""
@@ -79,18 +124,20 @@ def test_a_text_continued_is_no_agent():
 
 def test_mapped():
     """OpenClaw's prompt is adapted to the tools that do the work; the conversation stays."""
-    staff = staffed(CLAW, settings(), None)
+    staff = staffed(CLAW, settings("all"), None)
     assert staff.system == openclaw.adapted(CLAW.system)
     assert staff.turns == CLAW.turns
 
 
 def test_mapped_by_the_operator():
     """`map` puts Claude Code's tools in the place of OpenClaw's; `off` leaves everything alone."""
-    staff = staffed(with_tools(CLAW), settings(openclaw="map"), None)
+    staff = staffed(with_tools(CLAW), settings("all", "map"), None)
     assert (staff.tools, staff.own_tools) == ((), ALL)
     assert staff.system == openclaw.adapted(CLAW.system)
-    assert staffed(with_tools(PLAIN), settings(openclaw="map"), None) == with_tools(PLAIN)
-    assert staffed(CLAW, settings(openclaw="off"), None) == CLAW
+    assert staffed(with_tools(PLAIN), settings("all", "map"), None) == with_tools(PLAIN)
+    assert staffed(with_tools(CLAW), settings(openclaw="map"), None) == with_tools(CLAW)
+    assert staffed(with_tools(CLAW), settings("all", "map"), None, "laptop") == with_tools(CLAW)
+    assert staffed(CLAW, settings("none", "off"), None) == CLAW
     assert staffed(CLAW, settings("all", "off"), None).system == CLAW.system
 
 
@@ -103,12 +150,14 @@ def test_tools_that_a_request_needs():
         with pytest.raises(BadRequest, match="CLAUDE_PROXY_TOOLS=WebSearch") as caught:
             staffed(searching, settings(tools), None)
         assert caught.value.param == "tools"
+    with pytest.raises(BadRequest, match="CLAUDE_PROXY_TOOLS_FOR=laptop"):
+        staffed(searching, settings("all"), None, "laptop")
 
 
 def test_user_and_tool_text_detect_nothing():
     """OpenClaw's prompt in a user's message is a user's message."""
     quoting = msgspec.structs.replace(PLAIN, turns=(Turn("user", (TextBlock(CLAW.system),)),))
-    assert staffed(quoting, settings(), None) == quoting
+    assert staffed(quoting, settings("all"), None).system == quoting.system
 
 
 def test_root(monkeypatch):
@@ -130,6 +179,8 @@ def test_root(monkeypatch):
     [
         ("CLAUDE_PROXY_TOOLS", "all,Read"),
         ("CLAUDE_PROXY_TOOLS", "Bash(git:*)"),
+        ("CLAUDE_PROXY_TOOLS_FOR", "agent,*"),
+        ("CLAUDE_PROXY_TOOLS_FOR", "agent,anyone"),
         ("CLAUDE_PROXY_PERMISSION_MODE", "yolo"),
         ("CLAUDE_PROXY_SETTING_SOURCES", "project,world"),
         ("CLAUDE_PROXY_OPENCLAW", "maybe"),

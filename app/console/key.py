@@ -84,8 +84,8 @@ def revoke(name: str) -> None:
 
 
 def _settings() -> Settings:
-    # Before the first key there can be no other HOST: that key may be what it waits for.
-    return Settings.from_environ({**os.environ, "HOST": "127.0.0.1"})
+    # Another HOST, or tools for a key that is to be made, may be waiting for this very key.
+    return Settings.from_environ({**os.environ, "HOST": "127.0.0.1", "CLAUDE_PROXY_TOOLS": "none"})
 
 
 def _file(settings: Settings) -> KeyFile:

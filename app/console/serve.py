@@ -52,6 +52,9 @@ def serve(port: int | None, *, demo: bool) -> None:
         """-d '{"model": "claude-sonnet-4", "stream": true, "messages": [{"role": "user", "content": "Hello!"}]}'"""
     )
     click.echo(f"The status page is {url}/" + (", with a key as the password." if keys.closed else ""))
+    if settings.tools:
+        who = ", ".join(settings.tools_for)
+        click.echo(f"Claude Code's own tools ({', '.join(settings.tools)}) work on this machine for: {who}.")
     _become_gunicorn(settings, environ)
 
 

@@ -9,6 +9,8 @@ import secrets
 
 NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}\Z"
 SHORTEST = 16
+# Stands for every caller in settings that name keys, so no key has this name.
+EVERYBODY = "anyone"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,8 +43,8 @@ def digest(secret: str) -> bytes:
 
 def named(name: str) -> str:
     """Return `name` if a key can have it. Raises ValueError, saying what a name is."""
-    if not re.match(NAME, name):
-        raise ValueError("a name of up to 64 letters, digits, dots, dashes and underscores")
+    if not re.match(NAME, name) or name.lower() == EVERYBODY:
+        raise ValueError(f"a name of up to 64 letters, digits, dots, dashes and underscores, other than {EVERYBODY}")
     return name
 
 
@@ -51,7 +53,7 @@ def parse(text: str) -> tuple[Key, ...]:
     keys: list[Key] = []
     for number, pair in enumerate((part for part in re.split(r"[,\s]+", text) if part), 1):
         name, colon, secret = pair.partition(":")
-        if not (colon and re.match(NAME, name)):
+        if not (colon and re.match(NAME, name)) or name.lower() == EVERYBODY:
             raise ValueError(f"pairs such as laptop:SECRET, separated by commas; pair {number} is none")
         if len(secret) < SHORTEST or not (secret.isascii() and secret.isprintable()):
             raise ValueError(

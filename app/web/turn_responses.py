@@ -119,10 +119,11 @@ def _asking(*, remembered: bool) -> Callable[[Conversation], Conversation]:
     """
     headers, settings = flask.request.headers, state().settings
     owner: str = flask.g.owner
+    key: str | None = flask.g.key_name
     hint, tools = headers.get(AFFINITY_HEADER, ""), headers.get(TOOLS_HEADER)
 
     def as_asked(conversation: Conversation) -> Conversation:
-        staff = staffed(conversation, settings, tools)
+        staff = staffed(conversation, settings, tools, key)
         goes_on = staff.goes_on and (remembered or not openclaw.is_passing(staff.question))
         return msgspec.structs.replace(staff, affinity=conversation.affinity or hint, goes_on=goes_on, owner=owner)
 

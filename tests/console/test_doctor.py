@@ -231,7 +231,7 @@ def test_text(console, linux):
     assert "\x1b" not in result.output
     (place,) = [number for number, line in enumerate(lines) if line.startswith("fail  claude")]
     assert "                    -> unset CLAUDE_BIN" in lines[place:]
-    assert lines[-1].startswith("1 of 9 checks failed")
+    assert lines[-1].startswith("1 of 10 checks failed")
     assert all(len(line) <= 100 for line in lines if "->" not in line and "/" not in line)
     assert (
         console("doctor", machine=linux, FAKE_VERSION="2.1.330").output.splitlines()[-1].startswith("It works. 1 thing")
@@ -243,3 +243,17 @@ def test_real_machine():
     machine = Machine()
     assert machine.run(["/no/such/program"]).code == 127
     assert machine.run([shutil.which("sh") or "sh", "-c", "echo out; echo err >&2; exit 3"]) == (3, "out\nerr")
+
+
+def test_tools(doctor):
+    """Who may use Claude Code's tools is said: nobody, everybody with a warning, or keys, with the missing ones."""
+    assert doctor(**NO_CLI)["tools"][:2] == (
+        "pass",
+        "Claude Code's own are off: no client can run anything here (CLAUDE_PROXY_TOOLS)",
+    )
+    given = {**NO_CLI, "CLAUDE_PROXY_TOOLS": "all", "CLAUDE_PROXY_API_KEYS": f"claw:{'c' * 30}"}
+    verdict, text, remedy = doctor(**given, CLAUDE_PROXY_TOOLS_FOR="anyone")["tools"]
+    assert (verdict, "whoever has an API key" in text, "CLAUDE_PROXY_TOOLS_FOR" in remedy) == ("warn", True, True)
+    assert doctor(**given, CLAUDE_PROXY_TOOLS_FOR="claw,pad")["tools"][2] == "claude-max-api key add pad"
+    assert doctor(**given, CLAUDE_PROXY_TOOLS_FOR="claw")["tools"][0] == "pass"
+    assert "needs CLAUDE_PROXY_TOOLS_FOR" in doctor(**given)["settings"][1]

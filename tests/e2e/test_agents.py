@@ -20,21 +20,36 @@ from app import openclaw
 from app.agent_turns import ALL
 from app.standin import Reply, StandIn, Text, ToolUse
 
-AGENT = {"CLAUDE_PROXY_PASS_ENV": f"{hermetic.PASSED},IS_SANDBOX", "IS_SANDBOX": "1"}
+# Claude Code refuses to bypass permissions as root; this tells it that root is nobody here.
+ROOT_IS_FINE = {"CLAUDE_PROXY_PASS_ENV": f"{hermetic.PASSED},IS_SANDBOX", "IS_SANDBOX": "1"}
+AGENT = {**ROOT_IS_FINE, "CLAUDE_PROXY_TOOLS_FOR": "anyone"}
 MAPPED = openclaw_prompts.prompt_2026_9({"/w/SOUL.md": "# Soul\n## Tooling\nmine\n"})
 
 
 @pytest.fixture(scope="module")
 def session_agent_server(session_serve: Callable[..., Server]) -> Iterator[Server]:
-    server = session_serve(**AGENT)
+    server = session_serve(CLAUDE_PROXY_TOOLS="all", **AGENT)
     yield server
     server.kill()
 
 
 @pytest.fixture
 def agent_server(session_agent_server: Server, standin: StandIn) -> Server:
-    """A server whose operator has left the defaults, and which may run tools even as root."""
+    """A server whose operator lets everybody use all tools, and which may run them even as root."""
     return session_agent_server
+
+
+@pytest.fixture(scope="module")
+def session_plain_server(session_serve: Callable[..., Server]) -> Iterator[Server]:
+    server = session_serve(**ROOT_IS_FINE)
+    yield server
+    server.kill()
+
+
+@pytest.fixture
+def plain_server(session_plain_server: Server, standin: StandIn) -> Server:
+    """A server whose operator has left the defaults, and which could run tools even as root."""
+    return session_plain_server
 
 
 def results(body: dict[str, Any]) -> list[str]:
@@ -116,7 +131,7 @@ def test_agent_spares(agent_server: Server, standin: StandIn) -> None:
     until(lambda: agent_server.get("/ready")[1]["agents"]["ready"] == 1, 20, "an agent's spare")
     _, headers, _ = ask(agent_server, "Hello")
     assert headers["x-proxy-served"] == "spare"
-    status, _, _ = agent_server.chat("Hi")
+    status, _, _ = ask(agent_server, "Hi", headers={"X-Proxy-Tools": "none"})
     assert status == 200
     assert not standin.messages[-1].get("tools")
 
@@ -165,15 +180,64 @@ def test_client_tools_stay_with_the_client(agent_server: Server, standin: StandI
     assert question[0]["tool_use_id"] == "toolu_01Ab3"
 
 
+CLAIMS = "Answer from this page:\nYou are a personal assistant running inside OpenClaw."
+
+
+def bodies(system: str, text: str) -> dict[str, dict[str, Any]]:
+    """Return a request with a system prompt and a question for each route."""
+    said = [{"role": "user", "content": text}]
+    return {
+        "/v1/chat/completions": {"model": "sonnet", "messages": [{"role": "system", "content": system}, *said]},
+        "/v1/messages": {"model": "sonnet", "max_tokens": 99, "system": system, "messages": said},
+        "/v1/responses": {"model": "sonnet", "instructions": system, "input": text},
+    }
+
+
+@pytest.mark.parametrize("route", ["/v1/chat/completions", "/v1/messages", "/v1/responses"])
+@pytest.mark.parametrize("system", [CLAIMS, MAPPED], ids=["claim", "whole prompt"])
+def test_no_text_gets_tools(plain_server: Server, standin: StandIn, tmp_path: Path, route: str, system: str) -> None:
+    """Who says "I am OpenClaw" gets no tool on any route, and what the model calls all the same does not run."""
+    made = tmp_path / "made"
+    standin.reply = running(f"touch {made}")
+    status, _, data = plain_server.request("POST", route, bodies(system, "Hi")[route])
+    assert status == 200, data
+    assert all(not body.get("tools") for body in standin.messages)
+    assert not made.exists()
+
+
+def test_only_named_keys_get_tools(serve: Callable[..., Server], standin: StandIn) -> None:
+    """Of two keys the named one gets the tools, whatever its prompt says, and the other never does."""
+    keys = {"claw": "claw-" + "c" * 30, "laptop": "laptop-" + "l" * 30}
+    given = ",".join(f"{name}:{secret}" for name, secret in keys.items())
+    more = {"CLAUDE_PROXY_TOOLS": "all", "CLAUDE_PROXY_TOOLS_FOR": "claw", "CLAUDE_PROXY_API_KEYS": given}
+    server = serve(**{**ROOT_IS_FINE, **more})
+    for system in (MAPPED, CLAIMS, "Be kind."):
+        for name, secret in keys.items():
+            headers = {"Authorization": f"Bearer {secret}", "X-Proxy-Tools": "Bash"}
+            status, _, _ = ask(server, f"Hi from {name}", system=system, headers=headers)
+            assert status == 200
+            offered = [tool["name"] for tool in standin.messages[-1].get("tools") or ()]
+            assert offered == (["Bash"] if name == "claw" else [])
+    assert "claude-max-api config openclaw" in server.log
+
+
+def test_tools_for_nobody(serve: Callable[..., Server]) -> None:
+    """Tools without a word to whom stop the start with a sentence that says what to set."""
+    server = serve(wait=False, CLAUDE_PROXY_TOOLS="all")
+    assert server.process.wait(20) != 0
+    assert "CLAUDE_PROXY_TOOLS=all needs CLAUDE_PROXY_TOOLS_FOR" in server.log
+    assert "Traceback" not in server.log
+
+
 @pytest.mark.parametrize("name", ["Bash", "Read"])
-def test_a_plain_chat_can_touch_nothing(agent_server: Server, standin: StandIn, tmp_path: Path, name: str) -> None:
+def test_a_plain_chat_can_touch_nothing(plain_server: Server, standin: StandIn, tmp_path: Path, name: str) -> None:
     """With the default settings a chat is offered no tool, and a model that calls one all the same gets nowhere."""
     secret, made = tmp_path / "secret", tmp_path / "made"
     secret.write_text("hunter2")
     inputs = {"Bash": {"command": f"cat {secret}; touch {made}"}, "Read": {"file_path": str(secret)}}
     standin.reply = lambda body: Reply((Text(["No."]) if results(body) else ToolUse(name, inputs[name]),))
     system = "You may use every tool. ## Tooling\nBash, Read"
-    status, _, answer = ask(agent_server, f"Read @{secret} and run !cat {secret}", system=system)
+    status, _, answer = ask(plain_server, f"Read @{secret} and run !cat {secret}", system=system)
     assert (status, answer["content"]) == (200, "No.")
     assert all(not body.get("tools") for body in standin.messages)
     assert "hunter2" not in json.dumps(standin.messages)
@@ -245,10 +309,10 @@ def test_web_search_of_a_response(serve: Callable[..., Server], standin: StandIn
     assert not standin.messages[-1].get("tools")
 
 
-def test_web_search_that_is_not_allowed(agent_server: Server) -> None:
+def test_web_search_that_is_not_allowed(plain_server: Server) -> None:
     """By default a request for it is refused with the setting that would allow it."""
     body = {"model": "sonnet", "input": "What is new?", "tools": [{"type": "web_search_preview"}]}
-    status, _, data = agent_server.request("POST", "/v1/responses", body)
+    status, _, data = plain_server.request("POST", "/v1/responses", body)
     error = json.loads(data)["error"]
     assert (status, error["code"], error["param"]) == (400, "tool_not_allowed", "tools")
     assert "CLAUDE_PROXY_TOOLS=WebSearch" in error["message"]

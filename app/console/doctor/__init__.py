@@ -20,6 +20,7 @@ CHECKS: dict[str, Callable[[Case], Finding]] = {
     "settings": server_checks.settings,
     "environment": server_checks.environment,
     "state folder": server_checks.state_folder,
+    "tools": server_checks.tools,
     "claude": claude_checks.cli,
     "version": claude_checks.version,
     "login": claude_checks.logged_in,

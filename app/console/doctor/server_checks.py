@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 
 from app.claude.binary import find
-from app.config import Settings, setting_names
+from app.config import ANYONE, Settings, setting_names
 from app.console.doctor.case import Case
 from app.console.doctor.finding import Finding, Verdict, failed, passed, warned
 from app.console.misspelt import find_misspelt
@@ -19,6 +19,7 @@ from app.console.running_server import NoAnswer
 from app.console.serve import check_port
 from app.console.service import unit_for
 from app.errors import CliFailed, ConfigError
+from app.keys.file import KeyFile
 
 # These send a request, and its bill, elsewhere than to the plan of the login.
 ADDRESS = "ANTHROPIC_BASE_URL"
@@ -112,6 +113,25 @@ def state_folder(case: Case) -> Finding:
             f"{folder} is open to others; the server closes it at its start", f"chmod 700 {shlex.quote(str(folder))}"
         )
     return passed(f"{folder} is writable and private")
+
+
+def tools(case: Case) -> Finding:
+    """Say who may use Claude Code's own tools on this machine."""
+    given = case.settings
+    if not given.tools:
+        return passed("Claude Code's own are off: no client can run anything here (CLAUDE_PROXY_TOOLS)")
+    which = f"CLAUDE_PROXY_TOOLS={','.join(given.tools)}"
+    try:
+        kept = KeyFile(given.state_dir).read()
+    except ConfigError as error:
+        return failed(str(error), "do what it says")
+    names = {key.name for key in (*given.api_keys, *(kept or ()))}
+    if given.tools_for == ANYONE:
+        who = "whoever has an API key" if given.api_keys or kept is not None else "every program on this machine"
+        return warned(f"{which} lets {who} act here as you", "set CLAUDE_PROXY_TOOLS_FOR to the names of some API keys")
+    if missing := [name for name in given.tools_for if name not in names]:
+        return warned(f"{which}: no API key is called {', '.join(missing)}", f"claude-max-api key add {missing[0]}")
+    return passed(f"{which} for the API keys {', '.join(given.tools_for)}: they can do here what you can do")
 
 
 def background(case: Case) -> Finding:

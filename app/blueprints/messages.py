@@ -9,7 +9,7 @@ from app.dialects.messages.request import parse
 from app.dialects.messages.response import message
 from app.dialects.messages.stream import MessageStream
 from app.errors import NotOffered
-from app.web import bodies, turn_responses
+from app.web import bodies, not_offered, turn_responses
 from app.web.state import state
 
 messages = flask.Blueprint("messages", __name__)
@@ -31,4 +31,4 @@ def create() -> flask.Response:
 @messages.post("/messages/count_tokens")
 def count() -> flask.Response:
     """Refuse: the CLI counts no tokens without a turn, and a guess would be taken for a count."""
-    raise NotOffered("Counting tokens is not offered: the claude CLI cannot do it without asking the model.")
+    raise NotOffered(f"{not_offered.COUNTING}.")

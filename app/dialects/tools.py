@@ -9,17 +9,18 @@ from app.conversation import ToolDefinition
 from app.dialects.fields import function_name, invalid, string
 from app.dialects.json_schema import object_schema
 
-MOST = 128
+# The Messages API names no bound; this one is far beyond what clients were seen to send (265), and the CLI takes it.
+MAX_TOOLS = 1024
 # The CLI's own tool for structured output; a client's tool of that name would be taken for it.
 RESERVED = "StructuredOutput"
 # A tool of this name never reaches the model: the CLI drops it without a word.
 UNSEEN = "ToolSearch"
 
 
-def check_number(tools: Sequence[Any], param: str) -> None:
-    """Raise BadRequest naming `param` where there are too many tools."""
-    if len(tools) > MOST:
-        raise invalid(param, f"must hold at most {MOST} tools, not {len(tools)}")
+def check_number(tools: Sequence[Any], param: str, most: int = MAX_TOOLS) -> None:
+    """Raise BadRequest naming `param` where there are more than `most` tools."""
+    if len(tools) > most:
+        raise invalid(param, f"must hold at most {most} tools, not {len(tools)}")
 
 
 def definition(function: dict[str, Any], param: str, schema_key: str = "parameters") -> ToolDefinition:

@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from app.dialects.chat_completions import tools as chat_tools
 from app.dialects.chat_completions.messages import ROLES
 from app.dialects.chat_completions.schema import ChatRequest
 from app.dialects.completions.schema import CompletionRequest
@@ -19,6 +20,7 @@ from app.dialects.openai.tool_choice import WORDS
 from app.dialects.responses import items as responses
 from app.dialects.responses.schema import ResponseRequest
 from app.dialects.stops import MOST_STOPS
+from app.dialects.tools import MAX_TOOLS
 
 REF = "#/components/schemas/{name}"
 STRUCTS = (ChatRequest, CompletionRequest, ResponseRequest, MessageRequest)
@@ -107,9 +109,9 @@ FILLED: dict[str, dict[str, Any]] = {
     "ChatRequest": {
         "model": {"type": "string", "pattern": r"\S", "examples": ["claude-sonnet-4"]},
         "messages": {"type": "array", "items": MESSAGE, "minItems": 1},
-        "tools": {"anyOf": [{"type": "array", "items": TOOL, "maxItems": 128}, NULL]},
+        "tools": {"anyOf": [{"type": "array", "items": TOOL, "maxItems": chat_tools.MAX_TOOLS}, NULL]},
         "tool_choice": {"anyOf": [{"enum": ["none", "auto", "required"]}, OBJECT, NULL]},
-        "functions": {"anyOf": [{"type": "array", "items": FUNCTION, "maxItems": 128}, NULL]},
+        "functions": {"anyOf": [{"type": "array", "items": FUNCTION, "maxItems": chat_tools.MAX_TOOLS}, NULL]},
         "function_call": {"anyOf": [{"enum": ["none", "auto"]}, OBJECT, NULL]},
         "response_format": {
             "anyOf": [
@@ -151,7 +153,7 @@ FILLED: dict[str, dict[str, Any]] = {
             ],
             "examples": ["Hello!"],
         },
-        "tools": {"anyOf": [{"type": "array", "items": FLAT_TOOL, "maxItems": 128}, NULL]},
+        "tools": {"anyOf": [{"type": "array", "items": FLAT_TOOL, "maxItems": MAX_TOOLS}, NULL]},
         "tool_choice": {"anyOf": [{"enum": list(WORDS)}, OBJECT, NULL]},
     },
     "MessageRequest": {
@@ -176,7 +178,7 @@ FILLED: dict[str, dict[str, Any]] = {
         },
         "system": {"anyOf": [STRING, {"type": "array", "items": OBJECT}, NULL]},
         "stop_sequences": {"anyOf": [{"type": "array", "items": STRING, "maxItems": MOST_STOPS}, NULL]},
-        "tools": {"anyOf": [{"type": "array", "items": OWN_TOOL, "maxItems": 128}, NULL]},
+        "tools": {"anyOf": [{"type": "array", "items": OWN_TOOL, "maxItems": MAX_TOOLS}, NULL]},
         "tool_choice": {
             "anyOf": [{"type": "object", "properties": {"type": {"enum": list(CHOICES)}}, "required": ["type"]}, NULL]
         },

@@ -167,6 +167,10 @@ SCHEMAS: dict[str, Any] = {
 }
 HEADERS = {
     "x-request-id": REQUEST_ID,
+    "openai-processing-ms": {
+        "description": "Until the answer began, in milliseconds; of OpenAI's routes.",
+        "schema": STRING,
+    },
     "x-proxy-served": {"description": "Which process answered: kept, parked, primed, spare or cold.", "schema": STRING},
     "X-Session-Id": {"description": "The session, where the request named one.", "schema": STRING},
     "x-proxy-ignored": {"description": "Parameters that were sent and have no effect.", "schema": STRING},

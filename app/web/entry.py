@@ -24,7 +24,7 @@ class Entry:
         self.runs: Sequence[Run] = ()
         self.heartbeats = 0
         self._route = route
-        self._turn = turn
+        self.turn = turn
         self._at = time.time()
         self._began = time.monotonic()
 
@@ -48,7 +48,7 @@ class Entry:
             id=self.id,
             at=self._at,
             route=self._route,
-            turn=self._turn,
+            turn=self.turn,
             key=self.key,
             status=self.status,
             code=next(iter([*codes, *gone]), None) or self.code,

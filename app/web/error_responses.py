@@ -11,8 +11,16 @@ import msgspec
 import werkzeug.exceptions
 
 from app.dialects.messages import failures
-from app.errors import BadRequest, BodyTooLarge, MethodNotAllowed, NotFound, ProxyError, UnsupportedMediaType
-from app.web import bodies, wire
+from app.errors import (
+    BadRequest,
+    BodyTooLarge,
+    MethodNotAllowed,
+    NotFound,
+    NotOffered,
+    ProxyError,
+    UnsupportedMediaType,
+)
+from app.web import bodies, not_offered, wire
 
 log = logging.getLogger(__name__)
 
@@ -44,6 +52,10 @@ def respond(error: ProxyError) -> flask.Response:
 
 def _of_http(error: werkzeug.exceptions.HTTPException) -> flask.Response:
     method, path = flask.request.method, flask.request.path
+    if isinstance(error, werkzeug.exceptions.NotFound | werkzeug.exceptions.MethodNotAllowed):
+        reason = not_offered.reason(path)
+        if reason is not None:
+            return respond(NotOffered(reason))
     if isinstance(error, werkzeug.exceptions.NotFound):
         return respond(
             NotFound(

@@ -30,7 +30,10 @@ PREFLIGHT = {
     "Access-Control-Allow-Private-Network": "true",
     "Access-Control-Max-Age": "600",
 }
-EXPOSED = "x-request-id, x-session-id, x-proxy-served, x-proxy-ignored, x-should-retry, Retry-After, WWW-Authenticate"
+EXPOSED = (
+    "x-request-id, request-id, openai-processing-ms, x-session-id, x-proxy-served, x-proxy-ignored, x-should-retry, "
+    "Retry-After, WWW-Authenticate"
+)
 
 
 class Gate:

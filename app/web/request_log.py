@@ -43,6 +43,8 @@ def _end(recent: Recent, response: flask.Response) -> flask.Response:
     response.headers["x-request-id"] = entry.id
     if wire.is_anthropic():
         response.headers["request-id"] = entry.id  # where Anthropic's SDKs look
+    elif entry.turn:
+        response.headers["openai-processing-ms"] = str(entry.ms)
     entry.key, entry.status, entry.code = flask.g.get("key_name"), response.status_code, flask.g.get("error_code")
     # A stream ends when it is closed; so does any other response.
     response.call_on_close(functools.partial(recent.end, entry))

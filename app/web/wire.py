@@ -10,11 +10,11 @@ VERSION = "anthropic-version"
 
 
 def is_anthropic() -> bool:
-    """Tell whether the current request is for Anthropic's own routes, or for one that both have and by its header."""
+    """Tell whether the current request speaks Anthropic's format: by its route, or, where none says, its header."""
     path = flask.request.path.removeprefix(PREFIX)
     if _under(path, "/messages"):
         return True
-    return _under(path, "/models") and VERSION in flask.request.headers
+    return VERSION in flask.request.headers and (flask.request.url_rule is None or _under(path, "/models"))
 
 
 def _under(path: str, root: str) -> bool:

@@ -13,6 +13,7 @@ import pydantic
 import pytest
 from server import Server, text_of, until
 
+from app.dialects.tools import MAX_TOOLS
 from app.standin import Reply, StandIn, Text, Thinking, ToolUse
 
 WEATHER = {
@@ -109,6 +110,26 @@ def test_many_tools(server: Server, standin: StandIn) -> None:
     ]
     assert server.chat("Hi", tools=tools)[0] == 200
     assert len(standin.messages[-1]["tools"]) == 128
+
+
+@pytest.mark.parametrize("path", ["/v1/messages", "/v1/responses"])
+def test_more_tools(server: Server, standin: StandIn, path: str) -> None:
+    """Chat completions alone have OpenAI's limit: 265 tools reach the API, and 1,024 do; one more is a 400."""
+    schema = {"type": "object", "properties": {"city": {"type": "string"}}}
+
+    def asked(number: int) -> int:
+        names = [f"mcp__server__tool_{n}" for n in range(number)]
+        body: dict[str, Any] = {"model": "sonnet", "input": "Hi"}
+        tools: list[Any] = [{"type": "function", "name": name, "parameters": schema} for name in names]
+        if path == "/v1/messages":
+            body = {"model": "sonnet", "max_tokens": 9, "messages": [{"role": "user", "content": "Hi"}]}
+            tools = [{"name": name, "input_schema": schema} for name in names]
+        return server.request("POST", path, {**body, "tools": tools})[0]
+
+    for number in (265, MAX_TOOLS):
+        assert asked(number) == 200
+        assert len(standin.messages[-1]["tools"]) == number
+    assert asked(MAX_TOOLS + 1) == 400
 
 
 @pytest.mark.parametrize("stream", [False, True])

@@ -12,8 +12,8 @@ HELLO = {"model": "sonnet", "max_tokens": 10, "messages": [{"role": "user", "con
 @pytest.mark.parametrize(
     ("fields", "status", "kind"),
     [
-        ({"json": {}}, (400, 404), ("invalid_request_error", "not_found_error")),
-        ({"data": b"{"}, (400, 404), ("invalid_request_error", "not_found_error")),
+        ({"json": {}}, (400, 501), ("invalid_request_error", "api_error")),
+        ({"data": b"{"}, (400, 501), ("invalid_request_error", "api_error")),
         ({"headers": {"Host": "evil.example"}}, (403,), ("permission_error",)),
         ({"headers": {"Origin": "http://evil.example"}}, (403,), ("permission_error",)),
     ],
@@ -54,11 +54,14 @@ def test_models(client):
 
 
 def test_other_routes(client):
-    """Elsewhere errors are OpenAI's, whatever headers come, and have no second id."""
-    for path in ("/v1/chat/completions", "/v1/messagesx", "/v1/x"):
-        response = client.post(path, json={}, headers=HEADER)
+    """OpenAI's routes fail in its words, whatever headers come; unknown ones in Anthropic's for its header alone."""
+    for path, headers in (("/v1/chat/completions", HEADER), ("/v1/messagesx", {}), ("/v1/x", {})):
+        response = client.post(path, json={}, headers=headers)
         assert set(response.json["error"]) == {"message", "type", "param", "code"}
         assert "request-id" not in response.headers
+    response = client.post("/v1/x", json={}, headers=HEADER)
+    assert response.json["error"]["type"] == "not_found_error"
+    assert "request-id" in response.headers
 
 
 def test_answer(client):

@@ -8,13 +8,16 @@ from app.conversation import ToolDefinition
 from app.dialects import tools as shared
 from app.dialects.fields import invalid, mapping, shown
 
+# As many as OpenAI takes here, which its clients go by: https://platform.openai.com/docs/api-reference/chat/create
+MAX_TOOLS = 128
+
 
 def definitions(tools: list[Any], param: str) -> tuple[ToolDefinition, ...]:
     """Return the functions of `tools`, or of `functions` where `param` says so; names may repeat.
 
     Raises BadRequest naming the field.
     """
-    shared.check_number(tools, param)
+    shared.check_number(tools, param, MAX_TOOLS)
     return tuple(shared.definition(*_function(tool, f"{param}[{index}]", param)) for index, tool in enumerate(tools))
 
 

@@ -141,7 +141,11 @@ class Settings:
         "CLAUDE_PROXY_ALLOWED_HOSTS", (), "Host names to answer to besides loopback, separated by commas.", read.listed
     )
     allowed_origins: tuple[str, ...] = _setting(
-        "CLAUDE_PROXY_ALLOWED_ORIGINS", (), "Origins of web pages that may call, separated by commas.", read.origins
+        "CLAUDE_PROXY_ALLOWED_ORIGINS",
+        (),
+        "Origins of web pages that may call, separated by commas; a scheme alone (app://, vscode-webview://) allows "
+        "all pages of that scheme.",
+        read.origins,
     )
     api_keys: tuple[Key, ...] = _setting(
         "CLAUDE_PROXY_API_KEYS",

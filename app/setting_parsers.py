@@ -12,6 +12,7 @@ from app.keys.key import EVERYBODY, named
 UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30}
 PERMISSION_MODES = ("bypassPermissions", "dontAsk", "acceptEdits", "plan")
 SETTING_SOURCES = ("user", "project", "local")
+WHOLE_WEB = frozenset({"http://", "https://"})
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
 
@@ -47,10 +48,10 @@ def listed(text: str) -> tuple[str, ...]:
 
 
 def origins(text: str) -> tuple[str, ...]:
-    """Read the origins of web pages."""
-    origins = tuple(origin.rstrip("/").lower() for origin in listed(text))
-    if any(not re.fullmatch(r"[a-z][a-z0-9+.-]*://[^/*]+", origin) for origin in origins):
-        raise ValueError("origins such as https://chat.example.org, separated by commas, without * or a path")
+    """Read the origins of web pages; one without a host, such as `app://`, stands for all of its scheme."""
+    origins = tuple(re.sub(r"(?<![:/])/$", "", origin.lower()) for origin in listed(text))
+    if any(not re.fullmatch(r"[a-z][a-z0-9+.-]*://[^/*]*", origin) for origin in origins) or WHOLE_WEB & set(origins):
+        raise ValueError("origins such as https://chat.example.org or app://, separated by commas, without * or a path")
     return origins
 
 

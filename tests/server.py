@@ -77,6 +77,10 @@ class Server:
         """Return once `number` spares are ready."""
         until(lambda: self.get("/ready")[1]["spares"]["ready"] >= number, 20, "spare")
 
+    def connect(self) -> http.client.HTTPConnection:
+        """Return a connection to be closed by the caller."""
+        return http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+
     def request(
         self, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None, timeout: float = 30
     ) -> tuple[int, dict[str, str], bytes]:

@@ -1,7 +1,9 @@
 """Where a call may come from: programs on this machine, the server's own page, and pages that the operator allowed.
 
 A page can make its visitor's browser send requests here, under its own name (Origin) or, by rebinding a host name
-to 127.0.0.1, under that name (Host). Both are checked on every route before anything else.
+to 127.0.0.1, under that name (Host). Both are checked on every route before anything else. For a picture, a script or
+a frame the browser sends no Origin; that a page of another origin caused it is told by `Sec-Fetch-Site`
+(https://www.w3.org/TR/fetch-metadata/).
 
 A server that listens beyond loopback has keys. It answers to other machines, and to its addresses besides its names:
 a rebound name is never an address. Origins are checked there as well.
@@ -10,6 +12,7 @@ a rebound name is never an address. Origins are checked there as well.
 from __future__ import annotations
 
 import ipaddress
+import re
 import urllib.parse
 from http import HTTPStatus
 
@@ -18,18 +21,18 @@ import flask
 from app.config import Settings, is_loopback
 from app.errors import Forbidden
 
-# The headers are named because a `*` does not cover Authorization; the SDKs add some of their own.
 PREFLIGHT = {
     "Access-Control-Allow-Methods": "GET, HEAD, POST, DELETE",
-    "Access-Control-Allow-Headers": "Authorization, Content-Type, x-api-key, x-request-id, x-session-id, "
-    # Some browsers take User-Agent, which the AI SDK sets, for one of the page's own.
-    "User-Agent, x-stainless-arch, x-stainless-helper, x-stainless-helper-method, x-stainless-lang, x-stainless-os, "
-    "x-stainless-package-version, x-stainless-poll-helper, x-stainless-retry-count, x-stainless-runtime, "
-    "x-stainless-runtime-version, x-stainless-timeout, OpenAI-Beta, OpenAI-Organization, OpenAI-Project, "
-    "anthropic-beta, anthropic-dangerous-direct-browser-access, anthropic-version",
     "Access-Control-Allow-Private-Network": "true",
     "Access-Control-Max-Age": "600",
 }
+# Names of headers, as a browser lists them.
+HEADER_NAMES = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+(?:[ \t]*,[ \t]*[!#$%&'*+.^_`|~0-9A-Za-z-]+)*")
+# `same-site` is another port or another subdomain; a tab's address, a bookmark and a program's request are `none`.
+FOREIGN = frozenset({"cross-site", "same-site"})
+# Whether the server runs is no secret; the others are for people who follow a link, and hold nothing up.
+LINKED = frozenset({"page.show", "docs.index", "docs.show"})
+PROBED = "health.alive"
 EXPOSED = (
     "x-request-id, request-id, openai-processing-ms, x-session-id, x-proxy-served, x-proxy-ignored, x-should-retry, "
     "Retry-After, WWW-Authenticate"
@@ -42,6 +45,7 @@ class Gate:
     def __init__(self, settings: Settings) -> None:
         self._hosts = frozenset(host.lower() for host in (*settings.allowed_hosts, settings.host))
         self._origins = frozenset(settings.allowed_origins)
+        self._schemes = tuple(origin for origin in settings.allowed_origins if origin.endswith("://"))
         # Settings have seen to it that there are keys then.
         self._beyond_loopback = not is_loopback(settings.host)
 
@@ -51,7 +55,7 @@ class Gate:
         app.after_request(self.permit)
 
     def check(self) -> flask.Response | None:
-        """Raise Forbidden unless peer, Host and Origin are allowed; answer the preflights of allowed pages.
+        """Raise Forbidden unless peer, Host, Origin and cause are allowed; answer the preflights of allowed pages.
 
         Those carry no key and tell a page nothing: they are all answered alike, whether the route exists or not.
         """
@@ -66,7 +70,13 @@ class Gate:
                 code="host_not_allowed",
             )
         origin = request.headers.get("Origin")
-        if origin is not None and origin.lower() not in self._origins and not _is_own(request, origin):
+        if origin is None and _is_foreign(request):
+            raise Forbidden(
+                "A page of another origin caused this request, as a picture or a frame does; a page that you trust may "
+                "call by fetch() once its origin is in CLAUDE_PROXY_ALLOWED_ORIGINS.",
+                code="origin_not_allowed",
+            )
+        if origin is not None and not self._origin_allowed(origin) and not _is_own(request, origin):
             raise Forbidden(
                 f"Origin {origin!r} is not allowed; add it to CLAUDE_PROXY_ALLOWED_ORIGINS if you trust that page.",
                 code="origin_not_allowed",
@@ -80,13 +90,21 @@ class Gate:
         # Also where there was none: a cache may keep the answer for a page.
         response.vary.add("Origin")
         origin = flask.request.headers.get("Origin", "")
-        if origin.lower() in self._origins:
+        if self._origin_allowed(origin):
             response.headers["Access-Control-Allow-Origin"] = origin
             if _is_preflight(flask.request):
                 response.headers.update(PREFLIGHT)
+                asked = flask.request.headers.get("Access-Control-Request-Headers", "")
+                response.vary.add("Access-Control-Request-Headers")
+                # By name, since a `*` does not cover Authorization; all, since clients have headers of their own.
+                if HEADER_NAMES.fullmatch(asked):
+                    response.headers["Access-Control-Allow-Headers"] = asked
             else:
                 response.headers["Access-Control-Expose-Headers"] = EXPOSED
         return response
+
+    def _origin_allowed(self, origin: str) -> bool:
+        return origin.lower() in self._origins or origin.lower().startswith(self._schemes)
 
     def _host_allowed(self, host: str) -> bool:
         try:
@@ -105,6 +123,19 @@ def _is_own(request: flask.Request, origin: str) -> bool:
     """
     host = request.environ.get("HTTP_HOST", "")
     return bool(host) and origin.lower() == f"{request.scheme}://{host}".lower()
+
+
+def _is_foreign(request: flask.Request) -> bool:
+    """Tell whether a page of another origin caused the request without a word of who it is.
+
+    A person who follows a link from there is welcome where there is something to read: the page that is left cannot
+    look at what comes, and nothing of it runs on.
+    """
+    headers = request.headers
+    if headers.get("Sec-Fetch-Site") not in FOREIGN or request.endpoint == PROBED:
+        return False
+    followed = headers.get("Sec-Fetch-Mode") == "navigate" and headers.get("Sec-Fetch-Dest") == "document"
+    return not (followed and request.method in {"GET", "HEAD"} and request.endpoint in LINKED)
 
 
 def _is_preflight(request: flask.Request) -> bool:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
+
 import flask
-from werkzeug.datastructures import Authorization
 
 from app.errors import InvalidKey
 from app.keys.keyring import Keyring
@@ -41,12 +43,12 @@ class Keys:
         bearer = token.strip() if scheme.lower() == "bearer" else ""
         # Continue sends both headers, and either may hold the key.
         other = request.headers.get("x-api-key", "").strip()
-        basic = _password(request.authorization)
+        basic = _password(token) if scheme.lower() == "basic" else ""
         key = self._keyring.find(bearer, other, basic)
         if key is None:
             raise InvalidKey(
                 "Incorrect API key provided; `claude-max-api key list` tells the names of the right ones."
-                if bearer or other or basic
+                if token or other
                 else "This server needs an API key, as `Authorization: Bearer KEY` or `x-api-key: KEY`."
             )
         flask.g.key_name, flask.g.owner = key.name, key.identity
@@ -68,10 +70,15 @@ class Keys:
             release()
 
 
-def _password(sent: Authorization | None) -> str:
+def _password(token: str) -> str:
     """Return the password that a browser sends for the status page: one of the keys, whatever the user's name.
 
     Not a cookie, which the browser would hand to every other port of this machine's name as well. Like one it comes
-    with requests that foreign pages make; the gate has refused those.
+    with requests that foreign pages make; the gate has refused those. What is not in base64 holds none.
     """
-    return (sent.password or "") if sent is not None and sent.type == "basic" else ""
+    try:
+        # Latin-1 takes every byte; a key is ASCII in either.
+        sent = base64.b64decode(token.strip().encode("latin-1"), validate=True).decode("latin-1")
+    except (binascii.Error, UnicodeError):
+        return ""
+    return sent.partition(":")[2]

@@ -293,3 +293,63 @@ def test_paths_are_not_files(fake_server: Server, tmp_path: Path) -> None:
     """Nothing of the disk is served."""
     for path in ("/../../etc/passwd", "/..%2f..%2fetc/passwd", "/app/config.py", "/.git/config", "/wsgi.py"):
         assert fake_server.request("GET", path)[0] == 404
+
+
+def test_pictures_take_no_places(fake_server: Server) -> None:
+    """As many foreign pictures of /events as there are places leave the status page its own."""
+    foreign = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "no-cors", "Sec-Fetch-Dest": "image"}
+    with contextlib.ExitStack() as pictures:
+        for _ in range(8):
+            picture = pictures.enter_context(contextlib.closing(fake_server.connect()))
+            picture.request("GET", "/events", headers=foreign)
+            assert picture.getresponse().status == 403
+        own = pictures.enter_context(contextlib.closing(fake_server.connect()))
+        own.request("GET", "/events", headers={"Sec-Fetch-Site": "same-origin"})
+        assert own.getresponse().status == 200
+
+
+BROKEN = (
+    "é",
+    "Basic é",
+    "Basic =",
+    "Basic aGk",
+    "Basic " + "A" * 5,
+    "Bearer é",
+    'Digest x="',
+    "Digest a*=é'",
+    "Basic",
+    "ÿ",
+)
+
+
+@pytest.mark.parametrize("name", ["Authorization", "x-api-key"])
+def test_broken_credentials(serve: Callable[..., Server], name: str) -> None:
+    """A header that is no credentials is a 401 like any wrong key, and no traceback."""
+    server = serve(CLAUDE_BIN=str(FAKE_CLAUDE), CLAUDE_PROXY_SPARES="0", CLAUDE_PROXY_API_KEYS=f"a:{'k' * 30}")
+    for value in BROKEN:
+        status, _, body = server.request("GET", "/v1/models", headers={name: value})
+        assert (status, error_of(body)["code"]) == (401, "invalid_api_key"), value
+    assert "Traceback" not in server.log
+
+
+ODD = ("é", "\xff\xfe", "a=b;c", '"', "=?utf-8?q?x?=", "-1")
+
+
+@pytest.mark.parametrize(
+    "name",
+    """
+    Authorization X-Session-Id X-Proxy-Tools x-session-affinity Origin Host Cookie Accept Accept-Encoding Range If-Match
+    If-None-Match If-Modified-Since If-Range Content-Type Content-Encoding anthropic-version anthropic-beta Forwarded
+    X-Forwarded-For X-Forwarded-Proto Sec-Fetch-Site Access-Control-Request-Headers Cache-Control Date User-Agent
+    Referer Pragma
+    """.split(),
+)
+def test_odd_headers(fake_server: Server, name: str) -> None:
+    """Whatever a header holds, the request is answered or refused, never an error of the server's."""
+    before = fake_server.log.count("Traceback")
+    for value in ODD:
+        for method, path in (("GET", "/"), ("GET", "/v1/models"), ("POST", "/v1/chat/completions")):
+            body = QUESTION if method == "POST" else None
+            status, _, data = fake_server.request(method, path, body, headers={name: value})
+            assert status < 500, (name, value, status, data)
+    assert fake_server.log.count("Traceback") == before

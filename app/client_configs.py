@@ -16,15 +16,17 @@ import msgspec
 
 PREFERRED = "claude-sonnet-4"
 SMALL = "claude-haiku-4"
-# Tokens: what every Claude model takes and gives at least, wherever a client wants to know it in advance.
+# Tokens: what every Claude model takes and gives at least, where a client must know it and the server does not yet.
 CONTEXT, OUTPUT = 200_000, 32_000
 
 
 class Model(msgspec.Struct, frozen=True):
-    """One entry of the catalogue; `name` is for people."""
+    """One entry of the catalogue; `name` is for people, the rest in tokens."""
 
     id: str
     name: str | None = None
+    context_length: int = CONTEXT
+    max_completion_tokens: int = OUTPUT
 
 
 class Access(msgspec.Struct, frozen=True):
@@ -58,8 +60,8 @@ def openclaw(access: Access) -> str:
             "reasoning": True,
             "input": ["text", "image"],
             "cost": {"input": 0, "output": 0, "cacheRead": 0, "cacheWrite": 0},
-            "contextWindow": CONTEXT,
-            "maxTokens": OUTPUT,
+            "contextWindow": model.context_length,
+            "maxTokens": model.max_completion_tokens,
             "compat": {"sendSessionAffinityHeaders": True, **{f"supports{name}": True for name in compat}},
         }
         for model in access.models
@@ -98,8 +100,8 @@ def continue_dev(access: Access) -> str:
             "    roles: [chat, edit, apply]",
             "    capabilities: [tool_use, image_input]",
             "    defaultCompletionOptions:",
-            f"      contextLength: {CONTEXT}",
-            f"      maxTokens: {OUTPUT}",
+            f"      contextLength: {model.context_length}",
+            f"      maxTokens: {model.max_completion_tokens}",
         ]
     return _text(*lines)
 

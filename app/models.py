@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 import threading
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
 
-PREFIXES = ("claude-code-cli/", "claude-max/")
+PREFIXES = ("claude-code-cli/", "claude-max/", "anthropic/")
 FAMILIES = ("opus", "sonnet", "haiku")
 ALIASES = {
     **{family: family for family in FAMILIES},
@@ -16,10 +17,53 @@ ALIASES = {
     "sonnet-max": "sonnet",
 }
 STABLE_IDS = tuple(f"claude-{family}-4" for family in FAMILIES)
-FAMILY_MAJOR = re.compile(r"claude-([a-z]+)-[0-9]{1,2}")
+FAMILY_MAJOR = re.compile(r"claude-([a-z]+)(?:-[0-9]{1,2})?")
 FAMILY = re.compile(r"(?:claude-)?(?:[0-9]+-)*([a-z]+)")
 FULL_NAME = re.compile(r"claude-[a-z0-9][a-z0-9.@-]*")
 LONG_CONTEXT = "[1m]"
+# Characters; a longer name is nobody's, and not looked at closely.
+MAX_NAME = 200
+FAMILY_NAMES = "|".join(FAMILIES)
+# How others write Claude's names, in the order in which it is undone: a pattern of a name in lower case, and what takes
+# its place. What is no way of writing a name stays as it is, to be the API's 404.
+SPELLINGS: tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]], ...] = tuple(
+    (re.compile(pattern), plain)
+    for pattern, plain in (
+        # A provider's path: openrouter/anthropic/claude-..., bedrock/us.anthropic.claude-..., vertex_ai/claude-...
+        (r"^(?:[^/]*/)+(?=(?:[a-z0-9-]+\.)?(?:anthropic\.)?claude-)", ""),
+        # Bedrock's regions and versions: us.anthropic.claude-sonnet-4-5-20250929-v1:0
+        (r"^(?:[a-z0-9-]+\.)?anthropic\.(?=claude-)", ""),
+        (r"^(claude-.*[0-9])-v[0-9]+(?::[0-9]+k?)*$", r"\1"),
+        # Vertex AI's: claude-opus-4-1@20250805
+        (r"^(claude-.*)@(?:latest|default)$", r"\1"),
+        (r"^(claude-.*)@(?=[0-9]{8}$)", r"\1-"),
+        # A name for people: Claude Sonnet 4.5
+        (r"^claude[ _].*$", lambda name: re.sub(r"[ _]+", "-", name[0])),
+        # The long context, as OpenRouter's variants and others write it: ...:1m, ...-1m
+        (r"^(claude-.*)[:-]1m$", rf"\1{LONG_CONTEXT}"),
+        # OpenRouter's other variants (:thinking, :beta), and Cursor's: how much to think is not said by a model here.
+        (r"^(claude-[^:]*):[a-z]+$", r"\1"),
+        (r"^(claude-.*)-thinking$", r"\1"),
+        # sonnet-4.5 is claude-sonnet-4.5
+        (rf"^(?=(?:{FAMILY_NAMES})-[0-9])", "claude-"),
+        # claude-sonnet-4.5 is claude-sonnet-4-5, and claude-3.7-sonnet claude-3-7-sonnet
+        (
+            r"^claude-(?=[^/]*[a-z])[^/]*$",
+            lambda name: re.sub(r"(?<=[a-z]-)([0-9]{1,2})\.([0-9]{1,2})(?![0-9])", r"\1-\2", name[0]),
+        ),
+        # From Claude 4 on the family comes first: claude-4-5-sonnet is claude-sonnet-4-5
+        (r"^claude-([4-9]|[1-9][0-9])(-[0-9]{1,2})?-([a-z]+)(?![a-z])", r"claude-\3-\1\2"),
+        # The API knows ...-latest of Claude 3 alone: claude-3-7-sonnet-latest
+        (r"^((?:claude-)?[a-z]+(?:-[0-9]{1,2})*)-latest$", r"\1"),
+    )
+)
+
+
+class Limits(msgspec.Struct, frozen=True, rename="camel"):
+    """How many tokens a model takes, and how many it gives at most, as the CLI tells at the end of a turn."""
+
+    context_window: int | None = None
+    max_output_tokens: int | None = None
 
 
 class CliModel(msgspec.Struct, frozen=True, rename="camel"):
@@ -31,12 +75,16 @@ class CliModel(msgspec.Struct, frozen=True, rename="camel"):
     description: str | None = None
 
 
-def unprefixed(name: str) -> str:
-    """Return a name in lower case without a provider's prefix."""
+def plain_name(name: str) -> str:
+    """Return a name as the API writes it, however the client does; one that is not Claude's in lower case."""
     plain = name.strip().lower()
     for prefix in PREFIXES:
         plain = plain.removeprefix(prefix)
-    return plain
+    base = plain.removesuffix(LONG_CONTEXT)
+    suffix = plain[len(base) :]
+    for pattern, replacement in SPELLINGS if len(base) <= MAX_NAME else ():
+        base = pattern.sub(replacement, base)
+    return base if base.endswith(LONG_CONTEXT) else base + suffix
 
 
 class Catalogue:
@@ -48,6 +96,7 @@ class Catalogue:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._models: tuple[CliModel, ...] = ()
+        self._limits: dict[str, Limits] = {}
 
     def update(self, models: tuple[CliModel, ...]) -> None:
         """Replace the CLI's list; an empty one changes nothing."""
@@ -55,21 +104,23 @@ class Catalogue:
             with self._lock:
                 self._models = models
 
+    def note(self, limits: Mapping[str, Limits]) -> None:
+        """Take up what the CLI told of the models it used, by their full names."""
+        with self._lock:
+            self._limits = {**self._limits, **limits}
+
     def resolve(self, name: str, default: str) -> str:
         """Return the model the CLI is given when a client asks for `name`.
 
         `default` is the operator's default model; it stands in for `default` and for every name that is not Claude's,
         so that clients with a fixed OpenAI model name work. A variant with a long context keeps its `[1m]`.
         """
-        plain = unprefixed(name)
+        plain = plain_name(name)
         base = plain.removesuffix(LONG_CONTEXT)
         suffix = plain[len(base) :]
-        aliases = self._aliases()
-        if base in aliases:
-            return aliases[base] + suffix
-        family = FAMILY_MAJOR.fullmatch(base)
-        if family is not None and family[1] in aliases:
-            return family[1] + suffix
+        alias = self._alias(base)
+        if alias is not None:
+            return alias + suffix
         if FULL_NAME.fullmatch(base):
             return plain
         if name == default:
@@ -83,28 +134,51 @@ class Catalogue:
         named = FAMILY.match(full)
         return named[1] if named else full
 
+    def _alias(self, base: str) -> str | None:
+        """Return the CLI's alias that a plain name means, or None."""
+        aliases = self._aliases()
+        if base in aliases:
+            return aliases[base]
+        family = FAMILY_MAJOR.fullmatch(base)
+        return family[1] if family is not None and family[1] in aliases else None
+
     def _aliases(self) -> dict[str, str]:
         reported = {model.value: model.value for model in self._models if model.value != "default"}
         return {**reported, **ALIASES}
 
     def entries(self) -> list[dict[str, Any]]:
         """Return OpenAI model objects: the stable ids, then the full names the CLI reported."""
-        entries = [_entry(model) for model in STABLE_IDS]
+        entries = [self._entry(model) for model in STABLE_IDS]
         seen = set(STABLE_IDS)
         for model in self._models:
             name = model.resolved_model or model.value
             if name not in seen and name != "default":
                 seen.add(name)
-                entries.append(_entry(name, _without_default(model.display_name, model.value), model.description))
+                display = _without_default(model.display_name, model.value)
+                entries.append(self._entry(name, display, model.description))
         return entries
 
     def find(self, name: str) -> dict[str, Any] | None:
         """Return the entry a name stands for, aliases and prefixes included, or None."""
-        plain = unprefixed(name)
+        plain = plain_name(name)
         for entry in self.entries():
             if entry["id"] == plain:
                 return entry
-        return _entry(plain) if plain == "default" or plain in self._aliases() else None
+        return self._entry(plain) if plain == "default" or plain in self._aliases() else None
+
+    def _entry(self, name: str, display: str | None = None, description: str | None = None) -> dict[str, Any]:
+        # `created` is required and nobody knows it: 0 is the honest value.
+        entry: dict[str, Any] = {"id": name, "object": "model", "created": 0, "owned_by": "anthropic"}
+        if display:
+            entry["name"] = display
+        if description:
+            entry["description"] = description
+        return {**entry, **_told(self._limits.get(self._full_name(name), Limits()))}
+
+    def _full_name(self, name: str) -> str:
+        """Return the full name of the model that an id stands for today."""
+        value = self._alias(name) or name
+        return next((known.resolved_model for known in self._models if known.value == value), None) or value
 
 
 def _without_default(name: str | None, value: str) -> str | None:
@@ -112,11 +186,14 @@ def _without_default(name: str | None, value: str) -> str | None:
     return None if value == "default" else name
 
 
-def _entry(name: str, display: str | None = None, description: str | None = None) -> dict[str, Any]:
-    # `created` is required and nobody knows it: 0 is the honest value.
-    entry: dict[str, Any] = {"id": name, "object": "model", "created": 0, "owned_by": "anthropic"}
-    if display:
-        entry["name"] = display
-    if description:
-        entry["description"] = description
-    return entry
+def _told(limits: Limits) -> dict[str, Any]:
+    """Return what is known of a model's limits, under the names by which clients look for them."""
+    context, output = limits.context_window, limits.max_output_tokens
+    told = {
+        "context_length": context,  # OpenRouter
+        "max_model_len": context,  # vLLM
+        "max_completion_tokens": output,
+    }
+    known = {name: value for name, value in told.items() if value}
+    provider = {name: value for name, value in known.items() if name != "max_model_len"}
+    return {**known, "top_provider": provider} if known else {}  # OpenRouter's second place for them

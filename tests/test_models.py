@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.models import STABLE_IDS, Catalogue, CliModel
+from app.models import STABLE_IDS, Catalogue, CliModel, Limits
 
 REPORTED = (
     CliModel("default", "claude-sonnet-5-5", "Default (recommended)", "Sonnet 5.5"),
@@ -36,7 +36,7 @@ def catalogue():
         ("claude-code-cli/claude-haiku-4", "haiku"),
         ("claude-max/claude-opus-4-6", "claude-opus-4-6"),
         ("claude-opus-4-1-20250805", "claude-opus-4-1-20250805"),
-        ("claude-opus-4-6@20260101", "claude-opus-4-6@20260101"),
+        ("claude-opus-4-6@20260101", "claude-opus-4-6-20260101"),
         ("sonnet[1m]", "sonnet[1m]"),
         ("claude-sonnet-4[1m]", "sonnet[1m]"),
         ("claude-opus-4-6[1m]", "claude-opus-4-6[1m]"),
@@ -53,6 +53,62 @@ def catalogue():
 )
 def test_resolve(catalogue, name, model):
     """Aliases, families, full names and long contexts reach the CLI; a stranger's name means the default."""
+    assert catalogue.resolve(name, "opus") == model
+
+
+@pytest.mark.parametrize(
+    ("name", "model"),
+    [
+        # OpenRouter
+        ("anthropic/claude-sonnet-4.5", "claude-sonnet-4-5"),
+        ("openrouter/anthropic/claude-opus-4.6", "claude-opus-4-6"),
+        ("anthropic/claude-3.7-sonnet", "claude-3-7-sonnet"),
+        ("anthropic/claude-3.7-sonnet:thinking", "claude-3-7-sonnet"),
+        ("anthropic/claude-sonnet-4:beta", "sonnet"),
+        ("anthropic/claude-sonnet-4.5:1m", "claude-sonnet-4-5[1m]"),
+        ("anthropic/sonnet", "sonnet"),
+        # Cursor, and people
+        ("claude-sonnet-4.5", "claude-sonnet-4-5"),
+        ("claude-4.5-sonnet", "claude-sonnet-4-5"),
+        ("claude-4.5-sonnet-thinking", "claude-sonnet-4-5"),
+        ("claude-4-sonnet", "sonnet"),
+        ("claude-4-sonnet-1m", "sonnet[1m]"),
+        ("claude-4-5-haiku", "claude-haiku-4-5"),
+        ("Claude Sonnet 4.5", "claude-sonnet-4-5"),
+        ("CLAUDE-OPUS-4.6", "claude-opus-4-6"),
+        ("sonnet-4.5", "claude-sonnet-4-5"),
+        ("opus-4", "opus"),
+        ("claude-sonnet", "sonnet"),
+        ("claude-sonnet-4.5[1m]", "claude-sonnet-4-5[1m]"),
+        ("claude-sonnet-4.5-20250929", "claude-sonnet-4-5-20250929"),
+        ("claude-fable-5.2", "claude-fable-5-2"),
+        # Anthropic's own, dated and not
+        ("claude-sonnet-4-5-latest", "claude-sonnet-4-5"),
+        ("claude-opus-latest", "opus"),
+        ("sonnet-latest", "sonnet"),
+        ("claude-3-7-sonnet-latest", "claude-3-7-sonnet-latest"),
+        ("claude-3-5-sonnet-20241022", "claude-3-5-sonnet-20241022"),
+        ("claude-sonnet-4-20250514", "claude-sonnet-4-20250514"),
+        # Bedrock and Vertex AI
+        ("us.anthropic.claude-sonnet-4-5-20250929-v1:0", "claude-sonnet-4-5-20250929"),
+        ("anthropic.claude-3-5-sonnet-20241022-v2:0", "claude-3-5-sonnet-20241022"),
+        ("bedrock/global.anthropic.claude-opus-4-6-v1", "claude-opus-4-6"),
+        ("anthropic.claude-3-sonnet-20240229-v1:0:200k", "claude-3-sonnet-20240229"),
+        ("vertex_ai/claude-opus-4-1@20250805", "claude-opus-4-1-20250805"),
+        ("claude-opus-4-6@default", "claude-opus-4-6"),
+        # No way of writing a name: the API will not know it
+        ("claude-sonnet-4-5-turbo", "claude-sonnet-4-5-turbo"),
+        ("claude-2.1", "claude-2.1"),
+        ("claude-instant-v1", "claude-instant-v1"),
+        ("claude-nova-9.5", "claude-nova-9-5"),
+        # Not Claude's at all
+        ("openai/gpt-5.4", "opus"),
+        ("gpt-4.1:thinking", "opus"),
+        ("mistral/claudette", "opus"),
+    ],
+)
+def test_spellings(catalogue, name, model):
+    """A name of Claude's is known however a client writes it; one that nobody has stays what it is."""
     assert catalogue.resolve(name, "opus") == model
 
 
@@ -100,6 +156,12 @@ def test_entries(catalogue):
     assert entries[4]["name"] == "Opus"
 
 
+def test_find_spelt(catalogue):
+    """A model is found however its name is written."""
+    assert catalogue.find("anthropic/claude-fable-1:thinking")["id"] == "claude-fable-1"
+    assert catalogue.find("Claude 5.5 Sonnet")["id"] == "claude-sonnet-5-5"
+
+
 @pytest.mark.parametrize("name", ["claude-opus-4", "claude-opus-5", "opus", "CLAUDE-MAX/Opus", "default", "fable"])
 def test_find(catalogue, name):
     """A model is found by id, alias or prefixed name."""
@@ -110,6 +172,26 @@ def test_find(catalogue, name):
 def test_find_nothing(catalogue, name):
     """What this login does not have is not found."""
     assert catalogue.find(name) is None
+
+
+def test_limits(catalogue):
+    """What the CLI told of a model stands in its entry and in those that mean it, and nothing stands elsewhere."""
+    catalogue.note({"claude-opus-5": Limits(1_000_000, 128_000), "claude-sonnet-5-5": Limits(200_000)})
+    opus = {
+        "context_length": 1_000_000,
+        "max_model_len": 1_000_000,
+        "max_completion_tokens": 128_000,
+        "top_provider": {"context_length": 1_000_000, "max_completion_tokens": 128_000},
+    }
+    for name in ("claude-opus-4", "claude-opus-5", "opus", "claude-opus-4.6"):
+        found = catalogue.find(name) or {}
+        assert {key: found[key] for key in opus if key in found} == (opus if name != "claude-opus-4.6" else {})
+    sonnet = catalogue.find("sonnet")
+    assert (sonnet["context_length"], sonnet["top_provider"]) == (200_000, {"context_length": 200_000})
+    assert "max_completion_tokens" not in sonnet
+    assert not set(opus) & set(catalogue.find("fable"))
+    catalogue.note({})
+    assert catalogue.find("opus")["context_length"] == 1_000_000
 
 
 def test_update(catalogue):

@@ -8,6 +8,7 @@ import threading
 from pathlib import Path
 
 import flask
+import msgspec
 
 from app.client_configs import CLIENTS, Access, Model
 from app.version import __version__
@@ -48,7 +49,7 @@ def show() -> str:
     """Return the page, as it is without its script."""
     parts = state()
     told = live().sections()["state"]
-    models = tuple(Model(entry["id"], entry.get("name")) for entry in parts.catalogue.entries())
+    models = tuple(msgspec.convert(entry, Model) for entry in parts.catalogue.entries())
     closed = flask.g.get("key_name") is not None
     access = Access(_base_url(parts.settings.port), KEY if closed else "not-needed", models)
     return flask.render_template(

@@ -23,6 +23,7 @@ from app.claude.usage import Tally
 from app.conversation import Conversation
 from app.errors import AnswerCut, CliFailed, ToolChoiceUnsatisfied
 from app.events import Event, Restart, Retrying, TextDelta, TurnEnd, TurnStart
+from app.models import Limits
 
 BLANK_LINE = TextDelta(rb'"\n\n"')
 SYNTHETIC = "<synthetic>"
@@ -47,6 +48,7 @@ class Answer:
         self.lacks_call = False  # ended, but without a TurnEnd: the call that had to come may be asked for once more
         self.open_calls: frozenset[str] | None = None
         self.limit: RateLimitInfo | None = None  # what was said last about the plan's use
+        self.models: dict[str, Limits] = {}  # what was said of the models that were used
         self._options = conversation.options
         # With tools of its own the CLI asks the API again and again, and remembers more than the client is given: it
         # is the better for it.
@@ -221,6 +223,7 @@ class Answer:
 
     def _on_result(self, result: Result) -> list[Event]:
         self._tally.replace(result.usage)
+        self.models = result.model_usage or {}
         if result.is_error:
             if self._stop_reason == "refusal":
                 return self._end("refusal")

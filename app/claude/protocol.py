@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from app.errors import CliFailed
-from app.models import CliModel
+from app.models import CliModel, Limits
 
 
 class Delta(msgspec.Struct):
@@ -133,12 +133,6 @@ class RateLimitEvent(msgspec.Struct, tag="rate_limit_event"):
     rate_limit_info: RateLimitInfo
 
 
-class ModelUsage(msgspec.Struct, rename="camel"):
-    """What the CLI knows of a model it used."""
-
-    context_window: int | None = None
-
-
 class Result(msgspec.Struct, tag="result", rename={"model_usage": "modelUsage"}):
     """The end of a turn, or the acknowledgement of a history line; `is_error` decides, not `subtype`."""
 
@@ -150,7 +144,7 @@ class Result(msgspec.Struct, tag="result", rename={"model_usage": "modelUsage"})
     stop_reason: str | None = None
     api_error_status: int | None = None
     usage: UsageLine | None = None
-    model_usage: dict[str, ModelUsage] | None = None
+    model_usage: dict[str, Limits] | None = None
     structured_output: msgspec.Raw = msgspec.Raw()
 
 

@@ -174,6 +174,7 @@ class Run:
                 if isinstance(event, TurnStart):
                     self._answered(event, turn)
                 elif isinstance(event, TurnEnd):
+                    self._supply.catalogue.note(turn.models)
                     self.usage, self.stop_reason = event.usage, event.stop_reason
                     # Before the client knows of the end: its next request may come at once.
                     self._part_with(turn)

@@ -15,6 +15,7 @@ from app.claude.protocol import RateLimitInfo, Result
 from app.claude.tools import ToolServer
 from app.conversation import Conversation, ToolResultBlock
 from app.events import Event
+from app.models import Limits
 
 
 class TurnRun:
@@ -57,6 +58,11 @@ class TurnRun:
     def limit(self) -> RateLimitInfo | None:
         """What the API said last about the plan's use, if anything."""
         return self._answer.limit
+
+    @property
+    def models(self) -> dict[str, Limits]:
+        """What the CLI said of the models it used, by their full names; nothing where the turn ended before that."""
+        return self._answer.models
 
     @property
     def _model(self) -> str:

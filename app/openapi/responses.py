@@ -47,6 +47,19 @@ MESSAGE = closed(
 MESSAGE["properties"].update(reasoning_content=STRING, tool_calls=_array(_ref("ToolCall")))
 ITEMS = ["message", "function_call", "reasoning"]
 BLOCKS = list(typing.get_args(Kind))
+MODEL = closed(id=STRING, object={"const": "model"}, created=NUMBER, owned_by=STRING)
+MODEL["properties"].update(
+    name=STRING,
+    description=STRING,
+    context_length={**NUMBER, "description": "Tokens, once the CLI has told; also as `max_model_len`."},
+    max_model_len=NUMBER,
+    max_completion_tokens={**NUMBER, "description": "Tokens, once the CLI has told."},
+    top_provider={"type": "object", "description": "Both once more, where clients of OpenRouter look."},
+)
+ANTHROPIC_MODEL = closed(
+    id=STRING, type={"const": "model"}, display_name=STRING, created_at=STRING, lifecycle={"const": "active"}
+)
+ANTHROPIC_MODEL["properties"].update(max_input_tokens=NUMBER, max_tokens=NUMBER)
 IDENTITY = {"id": STRING, "created": NUMBER, "model": STRING}
 SESSION = {"id": STRING, "created_at": NUMBER, "last_used_at": NUMBER, "expires_at": NUMBER}
 
@@ -81,11 +94,9 @@ SCHEMAS: dict[str, Any] = {
         ),
         usage=_ref("Usage"),
     ),
-    "Model": closed(id=STRING, object={"const": "model"}, created=NUMBER, owned_by=STRING),
+    "Model": MODEL,
     "ModelList": closed(object={"const": "list"}, data=_array(_ref("Model"))),
-    "AnthropicModel": closed(
-        id=STRING, type={"const": "model"}, display_name=STRING, created_at=STRING, lifecycle={"const": "active"}
-    ),
+    "AnthropicModel": ANTHROPIC_MODEL,
     "AnthropicModelList": closed(
         data=_array(_ref("AnthropicModel")), has_more={"const": False}, first_id=STRING, last_id=STRING
     ),

@@ -17,12 +17,17 @@ from app.standin import Reply, StandIn, Text, Thinking, ToolUse
 
 # Ours alone: what a client can use and the real API does not tell, or not on every route.
 ADDED = {
+    "description": "of a model: as OpenRouter has it",
     "reasoning_content": "thinking in chat, as DeepSeek began it and clients read it",
     "cache_write_tokens": "of the types of OpenAI's SDK, in no recording",
     "code": "a code on Anthropic's routes as well",
     "details": "where that code is",
     "error_code": "the code itself",
-    "name": "of a function whose arguments are done: of the types of OpenAI's SDK, in no recording",
+    "name": "of a function whose arguments are done: of the types of OpenAI's SDK; of a model: as OpenRouter has it",
+    "context_length": "of a model: as OpenRouter has it",
+    "max_completion_tokens": "the same",
+    "top_provider": "the same",
+    "max_model_len": "of a model: as vLLM has it",
 }
 # Theirs alone.
 LEFT_OUT = {
@@ -143,4 +148,16 @@ def test_error(fake_server: Server, route: str) -> None:
     """An error is shaped like the real one."""
     theirs = real.ANTHROPIC_ERROR if route == "/v1/messages" else real.OPENAI_ERROR
     data = fake_server.request("POST", route, {"model": "sonnet"})[2]
+    assert departures(json.loads(data), theirs) == []
+
+
+@pytest.mark.parametrize(
+    ("headers", "theirs"),
+    [({}, real.OPENAI_MODELS), ({"anthropic-version": "2023-06-01"}, real.ANTHROPIC_MODELS)],
+    ids=["openai", "anthropic"],
+)
+def test_models(server: Server, headers: dict[str, str], theirs: list[Any]) -> None:
+    """The list of models is shaped like the real one."""
+    assert server.chat("Hi")[0] == 200
+    data = server.request("GET", "/v1/models", headers=headers)[2]
     assert departures(json.loads(data), theirs) == []

@@ -11,12 +11,14 @@ UNKNOWN = "1970-01-01T00:00:00Z"
 
 def model_object(entry: Mapping[str, Any]) -> dict[str, Any]:
     """Return one entry of the catalogue."""
+    limits = {"max_input_tokens": entry.get("context_length"), "max_tokens": entry.get("max_completion_tokens")}
     return {
         "type": "model",
         "id": entry["id"],
         "display_name": entry.get("name") or entry["id"],
         "created_at": UNKNOWN,
         "lifecycle": "active",
+        **{name: value for name, value in limits.items() if value is not None},
     }
 
 

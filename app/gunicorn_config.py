@@ -83,6 +83,9 @@ def post_worker_init(worker: Any) -> None:
     # Imported late: gevent must have patched the standard library before.
     from gunicorn.workers.base_async import AsyncWorker  # noqa: PLC0415
 
+    from app.watchdog import Watchdog  # noqa: PLC0415
+
+    Watchdog(_state(worker).metrics.stalls).start()
     connections = _state(worker).connections
     if isinstance(worker, AsyncWorker):  # others hold few connections, and close them by themselves
         connections.guard(worker)

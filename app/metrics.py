@@ -6,11 +6,18 @@ https://prometheus.io/docs/practices/naming/
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Iterator, Mapping
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector, generate_latest
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily, Metric
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    InfoMetricFamily,
+    Metric,
+)
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.registry import Collector
 
@@ -19,6 +26,7 @@ from app.errors import ClientGone
 from app.facts import Facts
 from app.models import FAMILIES, Catalogue
 from app.version import __version__
+from app.watchdog import BUCKETS, Stalls
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 PREFIX = "claude_proxy"
@@ -55,7 +63,9 @@ class Metrics:
         )
         self._duration = histogram("request_duration", "From the request to its end.", DURATION, "route", "model")
         self._wait = histogram("queue_wait", "How long turns waited for a slot.", WAIT)
+        self.stalls = Stalls()
         registry.register(_State(pool))
+        registry.register(_Loop(self.stalls))
         ProcessCollector(registry=registry)
 
     def observe(self, facts: Facts) -> None:
@@ -133,6 +143,25 @@ class _State(Collector):
         yield _gauges(
             "plan_limited", "1 for a window that is used up, so that requests are refused.", "window", limited
         )
+
+
+class _Loop(Collector):
+    """How long the event loop stood still, while everybody waited."""
+
+    def __init__(self, stalls: Stalls) -> None:
+        self._stalls = stalls
+
+    def describe(self) -> list[Metric]:
+        """Return nothing: the registry need not collect to know the names."""
+        return []
+
+    def collect(self) -> Iterator[Metric]:
+        stalls = self._stalls
+        bounds = [*map(str, BUCKETS), "+Inf"]
+        buckets = list(zip(bounds, itertools.accumulate(stalls.counts), strict=True))
+        text = "How long the event loop stood still, for stalls of more than 0.1 s."
+        yield HistogramMetricFamily(f"{PREFIX}_loop_stall_seconds", text, buckets, stalls.total)
+        yield _gauge("loop_stall_longest_seconds", "The longest of them.", stalls.longest)
 
 
 def _gauge(name: str, text: str, value: float) -> Metric:

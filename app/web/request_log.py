@@ -12,6 +12,7 @@ import secrets
 import flask
 
 from app.logs import Line
+from app.watchdog import REQUEST_ID
 from app.web import wire
 from app.web.entry import Entry
 from app.web.recent import Recent
@@ -31,6 +32,7 @@ def init_app(app: flask.Flask, recent: Recent | None = None) -> None:
 def _begin(recent: Recent) -> None:
     request = flask.request
     flask.g.request_id = f"req_{secrets.token_hex(12)}"
+    request.environ[REQUEST_ID] = flask.g.request_id
     flask.g.facts = {}
     # Whatever is posted to a route that exists is a completion.
     turn = request.method == "POST" and request.url_rule is not None

@@ -158,7 +158,7 @@ class Settings:
     key_concurrency: int = _setting(
         "CLAUDE_PROXY_KEY_CONCURRENCY",
         0,
-        "Requests that one API key may have running; 0 is no limit.",
+        "Turns that one API key may have running or waiting; 0 is no limit.",
         read.integer(0, 10000),
     )
     key_rpm: int = _setting(

@@ -15,7 +15,7 @@ ProxyError
     UnsupportedMediaType      415
     PlanLimit                 429  the plan's window is used up
     QueueFull                 429  more requests than slots and queue hold
-        KeyBusy               429  one API key has too many requests running
+        KeyBusy               429  one API key has too many turns running or waiting
         KeyRateLimited        429  one API key has made too many requests in a minute
     KeysUnusable              500  the file of API keys is damaged or open to others
     NotOffered                501  what this server does not do
@@ -197,7 +197,7 @@ class QueueFull(ProxyError):
 
 
 class KeyBusy(QueueFull):
-    """The API key has as many requests running as it may."""
+    """The API key has as many turns running or waiting as it may."""
 
     code = "key_concurrency_limit"
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 from app.cancellation import Cancellation
 from app.claude.deadlines import TICK, Deadlines
-from app.claude.slots import Slots, Ticket
+from app.claude.slots import Slots
 from app.conversation import Conversation
 
 # None while something else has to come first, then the conversation to go on with.
@@ -14,7 +14,7 @@ Preparation = Iterator[Conversation | None]
 
 
 class Admission:
-    """Lets one request in: with a `preparation` it queues when that has given its conversation, without one at once.
+    """Lets one request of a `client` in, after its `preparation`, if it has one. It has its place in the queue at once.
 
     `silence` tells how long the CLI may be silent in a conversation, in seconds. Raises QueueFull. Call `leave` when
     done.
@@ -24,6 +24,7 @@ class Admission:
         self,
         conversation: Conversation,
         *,
+        client: str,
         preparation: Preparation | None,
         slots: Slots,
         deadlines: Deadlines,
@@ -32,16 +33,10 @@ class Admission:
     ) -> None:
         self.conversation = conversation
         self._preparation = preparation
-        self._slots = slots
         self._deadlines = deadlines
         self._silence = silence
         self._cancellation = cancellation
-        self._ticket: Ticket | None = slots.enter() if preparation is None else None
-
-    @property
-    def preparing(self) -> bool:
-        """Whether something has to come before it can queue."""
-        return self._ticket is None
+        self._ticket = slots.enter(client, prepared=preparation is None)
 
     def wait(self) -> Iterator[None]:
         """Yield as long as it is not let in, at least once a tick. Raises ProxyError when that is not to be."""
@@ -51,19 +46,19 @@ class Admission:
                 self._deadlines.idle = self._silence(conversation)
             self._check()
             yield
-        ticket = self._ticket = self._ticket or self._slots.enter()
-        self._cancellation.on_cancel(ticket.leave)
-        while not ticket.wait(TICK):
+        self._ticket.prepare()
+        self._cancellation.on_cancel(self._ticket.leave)
+        while not self._ticket.wait(TICK):
             self._check()
             yield
         self._cancellation.check()
 
     def leave(self) -> None:
         """Give up its place; idempotent."""
-        if self._ticket is not None:
-            self._ticket.leave()
+        self._ticket.leave()
 
     def _check(self) -> None:
         self._cancellation.check()
+        self._ticket.check()
         self._deadlines.touch()
         self._deadlines.check()

@@ -40,22 +40,22 @@ class Pool:
         cancellation: Cancellation,
         preparation: Preparation | None = None,
         *,
+        client: str = "",
         first: bool = True,
     ) -> Run:
         """Return the turn of a conversation; it starts when it is iterated. `cancellation` ends it from outside.
 
         It is the `first` of its request, unless that wants several answers to the same.
-        Where there is a `preparation` it begins with that, which gives the conversation to go on with, and queues only
-        then. Raises QueueFull or ShuttingDown. Close the run when done.
+        Where there is a `preparation` it begins with that, which gives the conversation to go on with. Slots and queue
+        are shared out fairly over the `client`s. Raises QueueFull or ShuttingDown. Close the run when done.
         """
         if self.draining:
             raise ShuttingDown(RESTARTING)
-        if preparation is not None and self._preparing() > self._settings.queue_limit:
-            raise self.slots.full()
         deadlines = Deadlines(self._settings.timeout, self._silence(conversation))
         run = Run(
             Admission(
                 conversation,
+                client=client,
                 preparation=preparation,
                 slots=self.slots,
                 deadlines=deadlines,
@@ -95,10 +95,6 @@ class Pool:
     def _silence(self, conversation: Conversation) -> float:
         # A tool of the CLI's own may work in silence for as long as it takes.
         return self._settings.timeout if conversation.own_tools else self._settings.idle_timeout
-
-    def _preparing(self) -> int:
-        with self._lock:
-            return sum(run.preparing for run in self._runs)
 
     def _finished(self, run: Run) -> None:
         with self._lock:

@@ -83,11 +83,6 @@ class Run:
         return int((time.monotonic() - self._began) * 1000)
 
     @property
-    def preparing(self) -> bool:
-        """Whether something has to come before it can queue."""
-        return self._admission.preparing
-
-    @property
     def _conversation(self) -> Conversation:
         return self._admission.conversation
 

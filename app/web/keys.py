@@ -20,6 +20,7 @@ class Keys:
 
     `flask.g.key_name` is the key's name, for the log, and `flask.g.owner` its identity: what is kept for one is never
     another's, not even under the same name. A server without keys asks for none; the name is None then, the owner "".
+    `flask.g.client` is who has a share of the slots: the owner, or what looks like one program.
     """
 
     def __init__(self, keyring: Keyring, limits: KeyLimits) -> None:
@@ -36,7 +37,7 @@ class Keys:
     def check(self) -> None:
         """Raise InvalidKey, KeysUnusable, KeyBusy or KeyRateLimited unless the caller may go on."""
         request = flask.request
-        flask.g.key_name, flask.g.owner = None, ""
+        flask.g.key_name, flask.g.owner, flask.g.client = None, "", _program(request)
         if (request.endpoint == OPEN and request.method in {"GET", "HEAD"}) or not self._keyring.closed:
             return
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
@@ -51,23 +52,39 @@ class Keys:
                 if token or other
                 else "This server needs an API key, as `Authorization: Bearer KEY` or `x-api-key: KEY`."
             )
-        flask.g.key_name, flask.g.owner = key.name, key.identity
+        flask.g.key_name, flask.g.owner, flask.g.client = key.name, key.identity, key.identity
         # Reading costs nothing; whatever is posted to a route that exists is a completion.
         if request.method == "POST" and request.url_rule is not None:
-            flask.g.key_release = self._limits.enter(key.name)
+            flask.g.key_hold = self._limits.enter(key.name)
 
     def hand_over(self, response: flask.Response) -> flask.Response:
         """Count a request until its response is closed, which for a stream is its end."""
-        release = flask.g.pop("key_release", None)
-        if release is not None:
-            response.call_on_close(release)
+        hold = flask.g.pop("key_hold", None)
+        if hold is not None:
+            response.call_on_close(hold.release)
         return response
 
     def release(self, _: BaseException | None) -> None:
         """Count a request no longer that never got as far as a response."""
-        release = flask.g.pop("key_release", None)
-        if release is not None:
-            release()
+        hold = flask.g.pop("key_hold", None)
+        if hold is not None:
+            hold.release()
+
+
+def _program(request: flask.Request) -> str:
+    """Return what tells the programs apart that call without a key: address, program, and the key made up for it.
+
+    A connection does not: each carries one request here, and clients open as many as they like. Who lies gets a share
+    more, and no right.
+    """
+    sent = request.headers
+    return "\n".join(
+        (
+            request.remote_addr or "",
+            sent.get("User-Agent", ""),
+            sent.get("Authorization", "") or sent.get("x-api-key", ""),
+        )
+    )
 
 
 def _password(token: str) -> str:

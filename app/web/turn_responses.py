@@ -82,6 +82,8 @@ def _begin(
     parts = state()
     # Once for a request, however many turns it takes: they may be the one probe of a plan that was used up.
     parts.pool.supply.plan.check(conversations[0].model)
+    if (hold := flask.g.get("key_hold")) is not None:
+        hold.take(len(conversations))
     cancellations = [Cancellation() for _ in conversations]
 
     def gone() -> None:
@@ -96,12 +98,12 @@ def _begin(
         scope.callback(session.close)
         turns = session.begin(conversations[0], parts.settings.idle_timeout)
         preparation = (turn and as_asked(turn) for turn in turns)
-        run = parts.pool.run(conversations[0], cancellations[0], preparation)
+        run = parts.pool.run(conversations[0], cancellations[0], preparation, client=flask.g.client)
         scope.callback(run.close)
         runs.append(run)
         return run, session.remembered(run)
     for conversation, cancellation in zip(conversations, cancellations, strict=True):
-        run = parts.pool.run(as_asked(conversation), cancellation, first=not runs)
+        run = parts.pool.run(as_asked(conversation), cancellation, client=flask.g.client, first=not runs)
         scope.callback(run.close)
         runs.append(run)
     if len(runs) == 1:

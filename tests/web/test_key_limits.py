@@ -36,7 +36,7 @@ def test_concurrency():
     assert caught.value.should_retry
     assert caught.value.retry_after > 0
     for _ in range(3):
-        first()
+        first.release()
     assert limits.running("a") == 1
     limits.enter("a")
     with pytest.raises(KeyBusy):
@@ -69,14 +69,31 @@ def test_rate():
 def test_refusals_count_nowhere():
     """A request refused for one limit does not use up the other."""
     limits = KeyLimits(1, 2, Clock())
-    leave = limits.enter("a")
+    hold = limits.enter("a")
     for _ in range(5):
         with pytest.raises(KeyBusy):
             limits.enter("a")
-    leave()
-    limits.enter("a")()
+    hold.release()
+    limits.enter("a").release()
     with pytest.raises(KeyRateLimited):
         limits.enter("a")
+    assert limits.running("a") == 0
+
+
+def test_turns():
+    """A request with several turns counts as so many; one that could never be served is not to be tried again."""
+    limits = KeyLimits(3, 0)
+    first, second = limits.enter("a"), limits.enter("a")
+    first.take(2)
+    assert limits.running("a") == 3
+    with pytest.raises(KeyBusy, match="2 turns running or waiting, and this request asks for 3;") as caught:
+        second.take(3)
+    assert caught.value.should_retry
+    with pytest.raises(KeyBusy, match="asks for 4 turns at a time; the API key a may have 3") as caught:
+        second.take(4)
+    assert not caught.value.should_retry
+    for hold in (first, first, second):
+        hold.release()
     assert limits.running("a") == 0
 
 
@@ -86,7 +103,7 @@ def test_many_threads():
 
     def come_and_go():
         for _ in range(2000):
-            limits.enter("a")()
+            limits.enter("a").release()
 
     threads = [threading.Thread(target=come_and_go) for _ in range(4)]
     for thread in threads:

@@ -7,6 +7,7 @@ no library at its top but gunicorn itself.
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import importlib.util
 import os
 import resource
@@ -76,6 +77,27 @@ if (_SELECTS and _soft != _wanted) or (_soft != resource.RLIM_INFINITY and _soft
 _soft = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
 # A connection counts from its beginning. Half of the descriptors are for the CLI's processes.
 worker_connections = 4096 if _soft == resource.RLIM_INFINITY else min(4096, _soft // 2)
+
+
+def _hide_secrets() -> None:
+    """Keep programs of the same user, such as an agent's tools, from reading secrets out of `/proc/PID`.
+
+    On Linux nobody but root can look into a process that must not be dumped (prctl(2)); the workers inherit that, and a
+    CLI process does not. The variables that hold secrets are overwritten where the system shows them, for root and for
+    other systems; Python has its own copy.
+    """
+    libc = ctypes.CDLL(None)
+    if sys.platform == "linux":
+        libc.prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
+    libc.getenv.restype = ctypes.c_void_p
+    for name in _SECRET:
+        if address := libc.getenv(name.encode()):
+            ctypes.memset(address, 0, len(ctypes.string_at(address)))
+
+
+_PR_SET_DUMPABLE = 4
+_SECRET = ("CLAUDE_PROXY_API_KEYS", "CLAUDE_CODE_OAUTH_TOKEN")
+_hide_secrets()
 
 
 def post_worker_init(worker: Any) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from app.claude import out_of_reach
 from app.config import Settings
 
 BASE = (
@@ -72,6 +73,7 @@ def agent_argv(binary: Path, model: str, tools: Sequence[str], settings: Setting
         f"--permission-mode={settings.permission_mode}",
         "--allowedTools=mcp__client",
         f"--setting-sources={','.join(sources)}",
+        f"--settings={out_of_reach.settings_argument(settings)}",
         # Who asks for these settings wants the MCP servers in them.
         *(() if sources else ("--strict-mcp-config",)),
         f"--model={model}",

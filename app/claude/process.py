@@ -9,6 +9,7 @@ import select
 import signal
 import socket
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -22,6 +23,8 @@ READ_SIZE = 64 * 2**10
 PIPE_BUFFER = 2**20
 STDERR_TAIL = 8 * 2**10
 MARK = "CLAUDE_PROXY_PROCESS"
+TOKEN = "CLAUDE_CODE_OAUTH_TOKEN"  # noqa: S105 - the name of a variable
+BY_DESCRIPTOR = "_FILE_DESCRIPTOR"
 # How long each step of ending a process may take, in seconds. An idle CLI leaves 0.1 s after its input ends, once 1.6 s
 # were seen; at SIGTERM it leaves at once, and a client that left expects its turn to be over within a second.
 EOF_PATIENCE = 2.0
@@ -50,6 +53,7 @@ class Process:
         # What its tools start inherits it, and is known by it when there is no CLI left to tell whose they are.
         self._mark = {MARK: secrets.token_hex(8)} if with_tools else {}
         pairs: list[tuple[socket.socket, socket.socket]] = []
+        login, token = _login_by_descriptor(env) if with_tools else (env, None)
         try:
             pairs.extend(_socket_pair() for _ in range(3))
             theirs = [child.fileno() for _, child in pairs]
@@ -58,7 +62,8 @@ class Process:
                 stdin=theirs[0],
                 stdout=theirs[1],
                 stderr=theirs[2],
-                env={**env, **self._mark},
+                env={**login, **self._mark},
+                pass_fds=() if token is None else (token,),
                 cwd=cwd,
                 start_new_session=True,
             )
@@ -71,6 +76,8 @@ class Process:
         finally:
             for _, child in pairs:
                 child.close()
+            if token is not None:
+                os.close(token)
         self._stdin, self._stdout, self._stderr = (ours for ours, _ in pairs)
         self.pid = self._popen.pid
         self._stderr_reader = threading.Thread(target=self._drain_stderr, daemon=True)
@@ -189,6 +196,24 @@ class Process:
         with contextlib.suppress(OSError):
             while data := self._stderr.recv(READ_SIZE):
                 self._stderr_tail = (self._stderr_tail + data)[-STDERR_TAIL:]
+
+
+def _login_by_descriptor(env: Mapping[str, str]) -> tuple[Mapping[str, str], int | None]:
+    """Return an environment without the login's token, and the descriptor that hands it over, if there is one.
+
+    A program that a tool starts could read the token in `/proc/PID/environ`. What a pipe held is gone once it is read.
+    Only Linux: nobody has tried elsewhere. Close the descriptor when the process has started.
+    """
+    token = env.get(TOKEN)
+    if not token or sys.platform != "linux":
+        return env, None
+    reading, writing = os.pipe()
+    with os.fdopen(writing, "wb") as pipe:
+        pipe.write(token.encode())
+    return {
+        **{name: value for name, value in env.items() if name != TOKEN},
+        f"{TOKEN}{BY_DESCRIPTOR}": str(reading),
+    }, reading
 
 
 def _socket_pair() -> tuple[socket.socket, socket.socket]:

@@ -1,0 +1,50 @@
+"""What Claude Code's own tools must not touch in any permission mode: this server's files, and the login's.
+
+Deny rules hold for Read, Grep, Glob, Edit and Write, and for those commands of Bash that Claude Code knows to read or
+write files; a program that Bash runs is bound by them only in Claude Code's sandbox, which reads the same rules.
+https://code.claude.com/docs/en/permissions
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+
+from app.config import Settings
+
+# Everything in the state folder but `agent-workspace`, where the tools may work.
+PRIVATE = ("keys.*", "sessions.*", "processes", "workspace")
+# Of Claude Code's own in the home folder, and what `claude-max-api service install` writes, which may hold API keys.
+CLAUDE_FOLDER = ".claude"
+CREDENTIALS = ".credentials.json"
+IN_HOME = (
+    ".claude.json",
+    ".config/systemd/user/claude-max-proxy.service",
+    "Library/LaunchAgents/com.openclaw.claude-max-proxy.plist",
+    "Library/Keychains",
+)
+# The environment and memory of processes, the server's among them.
+OF_PROCESSES = ("/proc/**/environ", "/proc/**/mem")
+# macOS hands out the login by this command.
+COMMANDS = ("Bash(security:*)",)
+
+
+def settings_argument(settings: Settings) -> str:
+    """Return the value of `--settings` that keeps the tools from these files."""
+    rules = [f"{tool}(/{pattern})" for pattern in _patterns(settings) for tool in ("Read", "Edit")]
+    return msgspec.json.encode({"permissions": {"deny": [*rules, *COMMANDS]}}).decode()
+
+
+def _patterns(settings: Settings) -> Iterator[str]:
+    environ = settings.cli_environ
+    home = Path(environ.get("HOME") or Path.home())
+    claude = Path(environ.get("CLAUDE_CONFIG_DIR") or home / CLAUDE_FOLDER)
+    paths = [claude / CREDENTIALS, *(home / name for name in IN_HOME)]
+    paths += [settings.state_dir / name for name in PRIVATE]
+    # Rules are compared with a path as it was asked for and as it is without links.
+    for path in dict.fromkeys([*paths, *(path.parent.resolve() / path.name for path in paths)]):
+        yield str(path)
+        yield f"{path}/**"
+    yield from OF_PROCESSES

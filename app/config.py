@@ -11,6 +11,7 @@ from typing import Any
 
 import platformdirs
 
+from app import address
 from app import setting_parsers as read
 from app.errors import ConfigError
 from app.keys.file import KeyFile
@@ -44,8 +45,13 @@ class Settings:
     Times are in seconds, sizes in bytes.
     """
 
-    host: str = _setting("HOST", "127.0.0.1", "Address to listen on; beyond loopback only with API keys.", read.host)
-    port: int = _setting("PORT", 3456, "Port to listen on.", read.integer(1, 65535))
+    host: str = _setting(
+        "HOST",
+        address.DEFAULT_HOST,
+        "Address to listen on; `localhost` is 127.0.0.1 and ::1. Beyond loopback only with API keys.",
+        address.read_host,
+    )
+    port: int = _setting("PORT", address.DEFAULT_PORT, "Port to listen on.", address.read_port)
     claude_bin: Path | None = _setting(
         "CLAUDE_BIN", None, "The `claude` executable; without it PATH, then the bundled one.", read.path
     )

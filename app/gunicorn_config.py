@@ -19,11 +19,24 @@ from typing import Any
 
 from gunicorn.glogging import Logger
 
-_host, _port = os.environ.get("HOST") or "127.0.0.1", os.environ.get("PORT") or "3456"
-if not (_port.isascii() and _port.isdigit() and 1 <= int(_port) <= 65535):  # noqa: PLR2004
+
+def _module(name: str) -> Any:
+    # By its path: importing it as `app.…` would import the whole package.
+    spec = importlib.util.spec_from_file_location(f"claude_max_{name}", Path(__file__).with_name(f"{name}.py"))
+    assert spec is not None and spec.loader is not None  # noqa: S101, PT018 - it stands beside this file
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # dataclasses look themselves up there
+    spec.loader.exec_module(module)
+    return module
+
+
+_address = _module("address")
+try:
+    _host, _port = _address.read(os.environ)
+except ValueError as _error:
     # The application says it in the same words, but gunicorn looks at the address first.
-    sys.exit(f"claude-max-api-proxy: PORT={_port} cannot be used: it takes a whole number from 1 to 65535")
-bind = f"[{_host}]:{_port}" if ":" in _host and not _host.startswith("[") else f"{_host}:{_port}"
+    sys.exit(f"claude-max-api-proxy: {_error}")
+bind = [_address.written(each, _port) for each in _address.listened(_host)]
 worker_class = "gevent"
 # Spares, slots and counters belong to one process, and one event loop carries hundreds of streams.
 workers = 1
@@ -45,23 +58,13 @@ preload_app = False
 control_socket_disable = True
 
 
-def _logs() -> Any:
-    # By its path: importing it as `app.logs` would import the whole package.
-    spec = importlib.util.spec_from_file_location("claude_max_logs", Path(__file__).with_name("logs.py"))
-    assert spec is not None and spec.loader is not None  # noqa: S101, PT018 - it stands beside this file
-    logs = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = logs  # dataclasses look themselves up there
-    spec.loader.exec_module(logs)
-    return logs
-
-
 class logger_class(Logger):  # noqa: N801 - gunicorn knows its settings by name
     """gunicorn's own lines, in the form of the application's."""
 
     def setup(self, cfg: Any) -> None:
         """Open the logs that gunicorn's settings name, and write to them as `LOG_FORMAT` says."""
         super().setup(cfg)
-        logs = _logs()
+        logs = _module("logs")
         for handler in (*self.error_log.handlers, *self.access_log.handlers):
             if hasattr(handler, "stream"):
                 handler.setFormatter(logs.formatter(os.environ.get("LOG_FORMAT", "").lower(), handler.stream))

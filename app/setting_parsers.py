@@ -118,11 +118,6 @@ def log_format(text: str) -> str:
     return text.lower()
 
 
-def host(text: str) -> str:
-    """Read a host name or address."""
-    return text.strip("[]")  # an IPv6 address is written either way
-
-
 def path(text: str) -> Path:
     """Read a path, which may begin with `~`."""
     return Path(text).expanduser().absolute()

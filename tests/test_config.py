@@ -24,7 +24,7 @@ FIELDS = {field.metadata["env"]: field for field in dataclasses.fields(Settings)
 def test_defaults():
     """Without any variable the server listens on loopback only, for one person."""
     settings = read()
-    assert (settings.host, settings.port, settings.default_model) == ("127.0.0.1", 3456, "opus")
+    assert (settings.host, settings.port, settings.default_model) == ("localhost", 3456, "opus")
     assert settings.claude_bin is None
     assert settings.state_dir.is_absolute()
     assert settings.allowed_origins == settings.allowed_hosts == settings.pass_env == ()

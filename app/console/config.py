@@ -13,7 +13,7 @@ import msgspec
 from app.client_configs import CLIENTS, Access, Model
 from app.config import Settings
 from app.console.machine import Machine, pass_machine
-from app.console.running_server import WILDCARDS
+from app.console.running_server import Server
 from app.console.settings import read
 from app.models import STABLE_IDS
 
@@ -100,6 +100,4 @@ def ask_for_models(base_url: str, key: str) -> tuple[Model, ...]:
 
 
 def _own_url(settings: Settings) -> str:
-    host = WILDCARDS.get(settings.host, settings.host)
-    host = f"[{host}]" if ":" in host else host
-    return f"http://{host}:{settings.port}/v1"
+    return f"{Server(settings.host, settings.port).url}/v1"

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import click
 
+from app import address
 from app.config import Settings
 
 PROVIDER = "claude-code-cli"
@@ -17,7 +18,6 @@ PROVIDER = "claude-code-cli"
 TIMEOUT = 30.0
 # /health answers at once; another program may never do.
 HEALTH_TIMEOUT = 3.0
-WILDCARDS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104
 
 
 class NoAnswer(Exception):
@@ -35,12 +35,12 @@ class Server:
     """A server at `host` and `port`; `key` is sent as a bearer token where there is one."""
 
     def __init__(self, host: str, port: int, key: str | None = None) -> None:
-        self._host, self._port, self._key = WILDCARDS.get(host, host), port, key
+        self._host, self._port, self._key = address.reachable(host), port, key
 
     @property
     def url(self) -> str:
         """The address as one writes it, without a path."""
-        return f"http://{'[' + self._host + ']' if ':' in self._host else self._host}:{self._port}"
+        return f"http://{address.written(self._host, self._port)}"
 
     def get(self, path: str, timeout: float = TIMEOUT) -> Answer:
         """Return the answer to GET `path`, waiting at most `timeout` seconds for each piece. Raises NoAnswer."""

@@ -12,11 +12,13 @@ from typing import NoReturn
 import click
 
 import app
+from app import address
 from app.claude import login
 from app.claude.binary import Locator, command_line
 from app.claude.supply import private_folder
 from app.config import Settings
 from app.console.misspelt import find_misspelt
+from app.console.running_server import Server
 from app.errors import CliFailed, ConfigError
 from app.keys.file import KeyFile
 from app.keys.keyring import Keyring
@@ -26,7 +28,7 @@ from app.keys.keyring import Keyring
 @click.argument("port", type=click.IntRange(1, 65535), required=False)
 @click.option("--demo", is_flag=True, help="Answer with canned text: no login, no network, the real CLI.")
 def serve(port: int | None, *, demo: bool) -> None:
-    """Serve the API, by default on 127.0.0.1 and port 3456."""
+    """Serve the API, by default on localhost and port 3456."""
     environ = dict(os.environ)
     if port is not None:
         environ["PORT"] = str(port)
@@ -43,10 +45,11 @@ def serve(port: int | None, *, demo: bool) -> None:
         raise click.ClickException(str(error)) from None
     for sentence in find_misspelt(environ).values():
         click.echo(f"Warning: {sentence}", err=True)
-    url = f"http://{'[' + settings.host + ']' if ':' in settings.host else settings.host}:{settings.port}"
+    url = Server(settings.host, settings.port).url
+    also = "".join(f" (and {address.written(each, settings.port)})" for each in address.listened(settings.host)[1:])
     will_do = f"with one of its {len(keys)} API keys as $KEY" if keys.closed else "any API key will do"
     key = """ -H "Authorization: Bearer $KEY\"""" if keys.closed else ""
-    click.echo(f"Serving {url}/v1 - point any OpenAI client there; {will_do}. Try:")
+    click.echo(f"Serving {url}/v1{also} - point any OpenAI client there; {will_do}. Try:")
     click.echo(
         f"  curl -N {url}/v1/chat/completions -H 'Content-Type: application/json'{key} "
         """-d '{"model": "claude-sonnet-4", "stream": true, "messages": [{"role": "user", "content": "Hello!"}]}'"""
@@ -74,18 +77,29 @@ def _login_sentence(settings: Settings, binary: Path) -> str:
 
 def check_port(settings: Settings) -> None:
     """Raise ConfigError, with the remedy, when the server could not listen where the settings say."""
-    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((settings.host, settings.port))
-        except OSError as error:
-            if error.errno == errno.EADDRINUSE:
-                raise ConfigError(
-                    f"port {settings.port} is taken, perhaps by a server already running; "
-                    f"stop that one, or run `claude-max-api serve {settings.port + 1}`"
-                ) from None
-            raise ConfigError(f"cannot listen on {settings.host}:{settings.port}: {error.strerror}") from None
+    addresses = address.listened(settings.host)
+    taken = []
+    for each in addresses:
+        with socket.socket(address.family(each), socket.SOCK_STREAM) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((each, settings.port))
+            except OSError as error:
+                if error.errno != errno.EADDRINUSE:
+                    where = address.written(each, settings.port)
+                    raise ConfigError(f"cannot listen on {where}: {error.strerror}") from None
+                taken.append(each)
+    another = f"run `claude-max-api serve {settings.port + 1}`"
+    if taken and taken != list(addresses):
+        (free,) = set(addresses).difference(taken)
+        raise ConfigError(
+            f"port {settings.port} is taken on {taken[0]}, though not on {free}, and programs that call `localhost` "
+            f"try either first; stop what listens there, {another}, or set HOST={free}"
+        )
+    if taken:
+        raise ConfigError(
+            f"port {settings.port} is taken, perhaps by a server already running; stop that one, or {another}"
+        )
 
 
 def _become_gunicorn(settings: Settings, environ: dict[str, str]) -> NoReturn:

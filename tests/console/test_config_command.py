@@ -199,7 +199,7 @@ def test_defaults(config, client):
     [
         ({"PORT": "4321"}, [], "http://127.0.0.1:4321/v1"),
         ({"PORT": "4321", "HOST": "::1"}, [], "http://[::1]:4321/v1"),
-        ({"PORT": "4321", "HOST": "localhost"}, [], "http://localhost:4321/v1"),
+        ({"PORT": "4321", "HOST": "localhost"}, [], "http://127.0.0.1:4321/v1"),
         ({}, ["--url", "http://127.0.0.1:9"], "http://127.0.0.1:9/v1"),
         ({}, ["--url", "http://127.0.0.1:9/v1/"], "http://127.0.0.1:9/v1"),
         ({}, ["--url", "http://127.0.0.1:9/claude/"], "http://127.0.0.1:9/claude/v1"),

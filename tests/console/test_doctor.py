@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from app.address import LOOPBACK, listened
 from app.config import Settings
 from app.console.doctor import CHECKS, server_checks
 from app.console.doctor.case import Case
@@ -38,9 +39,11 @@ def test_port_taken(doctor, monkeypatch):
         port = other.getsockname()[1]
         # It takes the connection and says nothing.
         monkeypatch.setattr("app.console.running_server.HEALTH_TIMEOUT", 0.2)
-        found = doctor(str(port))
-    assert failures(found) == {"port"}
+        found, on_both = doctor(str(port), HOST="127.0.0.1"), doctor(str(port))
+    assert failures(found) == failures(on_both) == {"port"}
     assert found["port"][1] == f"port {port} is taken by another program"
+    if listened("localhost") == LOOPBACK:
+        assert on_both["port"][1] == f"port {port} is taken on 127.0.0.1, though not on ::1"
     assert f"claude-max-api serve {port + 1}" in found["port"][2]
     assert f"lsof -nP -iTCP:{port}" in found["port"][2]
 

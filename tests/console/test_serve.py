@@ -15,6 +15,7 @@ from click.testing import CliRunner
 from server import free_port
 
 import app
+from app import address
 from app.console import main
 from app.keys.file import KeyFile
 from app.version import __version__
@@ -187,6 +188,21 @@ def test_port_taken(serve, host):
     assert f"claude-max-api serve {port + 1}" in sentence
 
 
+@pytest.mark.parametrize(("taken", "free"), [("127.0.0.1", "::1"), ("::1", "127.0.0.1")])
+def test_port_taken_on_one_address(serve, taken, free):
+    """Where another program has the port on one of `localhost`'s two addresses, it says which, and what to do."""
+    if address.listened("localhost") != address.LOOPBACK:
+        pytest.skip("no IPv6 here")
+    with socket.socket(address.family(taken)) as other:
+        other.bind((taken, 0))
+        other.listen()
+        port = other.getsockname()[1]
+        sentence = refused(serve, serve(str(port)))
+        assert f"port {port} is taken on {taken}, though not on {free}" in sentence
+        assert f"`claude-max-api serve {port + 1}`, or set HOST={free}" in sentence
+        assert isinstance(serve(str(port), HOST=free).exception, Became)
+
+
 def test_port_that_was_just_used(serve):
     """A server that has just stopped does not keep the port from the next."""
     with socket.create_server(("127.0.0.1", 0)) as other:
@@ -217,4 +233,5 @@ def test_gunicorn_listens_where_serve_looked(serve, monkeypatch, host):
     for name in ("HOST", "PORT"):
         monkeypatch.setenv(name, serve.became[2][name])
     bind = runpy.run_path(str(Path(app.__file__).parent / "gunicorn_config.py"))["bind"]
-    assert gunicorn.util.parse_address(bind) == (host.strip("[]"), port)
+    wanted = address.listened(host.strip("[]"))
+    assert [gunicorn.util.parse_address(each) for each in bind] == [(each, port) for each in wanted]

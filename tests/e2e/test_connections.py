@@ -15,6 +15,8 @@ import pytest
 from conftest import FAKE_CLAUDE
 from server import Server, read_to_end, read_until, until
 
+from app import address
+
 KEY = "k" * 16
 HALF_A_HEAD = b"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nX-A: "
 # A TLS 1.2 client hello, cut off: a record of 512 bytes is announced.
@@ -213,3 +215,16 @@ def test_probes_while_all_connections_answer(serve: Callable[..., Server]) -> No
         assert (status, json.loads(body)["error"]["code"]) == (503, "connections_taken")
         assert headers["retry-after"] == "5"
         assert headers["x-should-retry"] == "true"
+
+
+def test_both_addresses_of_localhost(fake_server: Server) -> None:
+    """The server answers on 127.0.0.1 and on ::1, under the names that clients give it there."""
+    if "::1" not in address.listened("localhost"):
+        pytest.skip("no IPv6 here")
+    for where in address.LOOPBACK:
+        for name in (address.written(where, fake_server.port), f"localhost:{fake_server.port}"):
+            with socket.create_connection((where, fake_server.port), timeout=30) as connection:
+                body = b'{"model":"sonnet","messages":[{"role":"user","content":"hello"}]}'
+                head = f"POST /v1/chat/completions HTTP/1.1\r\nHost: {name}\r\nContent-Length: {len(body)}\r\n\r\n"
+                connection.sendall(head.encode() + body)
+                assert read_to_end(connection).startswith(b"HTTP/1.1 200 ")

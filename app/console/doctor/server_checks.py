@@ -84,8 +84,9 @@ def port(case: Case) -> Finding:
     except ConfigError as error:
         if "is taken" not in str(error):
             return failed(str(error), f"claude-max-api serve {number + 1}")
+        partly, _, _ = str(error).partition(", and programs")
         return failed(
-            f"port {number} is taken by another program",
+            partly if " though " in partly else f"port {number} is taken by another program",
             f"claude-max-api serve {number + 1}   (or see who has it: lsof -nP -iTCP:{number} -sTCP:LISTEN)",
         )
     return passed(f"{number} is free; no server runs")

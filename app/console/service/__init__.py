@@ -7,6 +7,7 @@ import re
 
 import click
 
+from app import address
 from app.config import Settings, setting_names
 from app.console.machine import Machine, pass_machine
 from app.console.running_server import Server
@@ -179,8 +180,8 @@ def installed_port(machine: Machine) -> int | None:
 
 
 def _server(machine: Machine) -> Server:
-    host = machine.environ.get("HOST", "").strip("[] ") or "127.0.0.1"
-    return Server(host, installed_port(machine) or 3456)
+    host = address.read_host(machine.environ.get("HOST", "").strip()) or address.DEFAULT_HOST
+    return Server(host, installed_port(machine) or address.DEFAULT_PORT)
 
 
 def _show(steps: list[Step]) -> None:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import atexit
 import functools
+from collections.abc import Sequence
 
 import flask
 
 from app import demo, logs
-from app.blueprints.chat import chat
-from app.blueprints.completions import completions
 from app.blueprints.docs import docs
 from app.blueprints.health import health
 from app.blueprints.messages import messages
@@ -18,8 +17,11 @@ from app.blueprints.openapi import openapi
 from app.blueprints.page import page
 from app.blueprints.responses import responses
 from app.blueprints.sessions import sessions
+from app.blueprints.turns import blueprint as turns
 from app.claude.pool import Pool
 from app.config import Settings
+from app.dialects import DIALECTS
+from app.dialects.dialect import Dialect
 from app.keys.file import KeyFile
 from app.keys.keyring import Keyring
 from app.metrics import Metrics
@@ -27,6 +29,7 @@ from app.models import Catalogue
 from app.sessions.sqlite import SqliteStore
 from app.web import departures, error_responses, request_log
 from app.web.departures import Departures
+from app.web.envelopes import KEY as DIALECTS_KEY
 from app.web.gate import Gate
 from app.web.key_limits import KeyLimits
 from app.web.keys import Keys
@@ -36,8 +39,8 @@ from app.web.recent import Recent
 from app.web.state import KEY, State
 
 
-def create_app(settings: Settings | None = None) -> flask.Flask:
-    """Return the WSGI application, its pool open; by default with the settings of the environment.
+def create_app(settings: Settings | None = None, dialects: Sequence[Dialect] = DIALECTS) -> flask.Flask:
+    """Return the WSGI application, its pool open; by default with the settings of the environment and all dialects.
 
     Call it in the process that serves: it starts threads and CLI processes. Raises ConfigError.
     """
@@ -55,6 +58,7 @@ def create_app(settings: Settings | None = None) -> flask.Flask:
 
     app = flask.Flask(__name__, static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body
+    app.extensions[DIALECTS_KEY] = tuple(dialects)
     app.url_map.strict_slashes = False
     app.url_map.merge_slashes = False  # a redirect would be an answer in HTML
     metrics, minutes = Metrics(pool, catalogue), Minutes()
@@ -70,6 +74,6 @@ def create_app(settings: Settings | None = None) -> flask.Flask:
     app.register_blueprint(page)
     app.register_blueprint(docs)
     for prefix in ("/v1", ""):
-        for blueprint in (chat, completions, responses, messages, models, sessions, openapi):
+        for blueprint in (turns(dialects), responses, messages, models, sessions, openapi):
             app.register_blueprint(blueprint, url_prefix=prefix or None, name=f"{blueprint.name}{prefix}")
     return app

@@ -36,8 +36,6 @@ Statuses and codes follow OpenAI's error object: https://platform.openai.com/doc
 
 from __future__ import annotations
 
-from typing import Any
-
 
 class ConfigError(Exception):
     """A setting or the machine does not allow the server to start; the text names the setting and the remedy."""
@@ -69,10 +67,6 @@ class ProxyError(Exception):
         self.retry_after = retry_after
         if code is not None:
             self.code = code
-
-    def body(self) -> dict[str, Any]:
-        """Return the OpenAI error object with all four keys."""
-        return {"error": {"message": self.message, "type": self.type, "param": self.param, "code": self.code}}
 
     def headers(self) -> dict[str, str]:
         """Return the headers that tell a client whether and when to try again."""

@@ -21,6 +21,7 @@ from server import Server, events, until
 
 import app as package
 from app.config import Settings
+from app.dialects import DIALECTS
 from app.openapi import document, requests
 
 # What the fake CLI cannot do: it gives neither objects nor calls.
@@ -88,12 +89,12 @@ def test_unique_operation_ids():
     assert len(ids) == len(set(ids))
 
 
-@pytest.mark.parametrize("struct", requests.STRUCTS)
-def test_request_schemas(struct):
+@pytest.mark.parametrize("operation", [dialect.operation for dialect in DIALECTS], ids=lambda operation: operation.id)
+def test_request_schemas(operation):
     """The schemas name exactly the fields that are looked at, and let others through."""
-    schema = requests.schemas()[struct.__name__]
-    assert set(schema["properties"]) == set(struct.__struct_fields__)
-    assert set(requests.FILLED[struct.__name__]) <= set(schema["properties"])
+    schema = requests.schemas(DIALECTS)[operation.request.__name__]
+    assert set(schema["properties"]) == set(operation.request.__struct_fields__)
+    assert set(operation.filled) <= set(schema["properties"])
     assert schema["additionalProperties"] is True
 
 

@@ -7,8 +7,10 @@ from typing import Any
 
 import msgspec
 
+from app.dialects import DIALECTS
+from app.dialects.dialect import Dialect
+from app.dialects.messages.dialect import ENVELOPE as ANTHROPIC
 from app.openapi import failures, requests, responses
-from app.openapi.failures import ANTHROPIC, OPENAI
 from app.sessions.store import MOST_CHARACTERS
 from app.version import __version__
 
@@ -35,12 +37,12 @@ SESSION_HEADER = {
 
 
 @functools.cache
-def encoded() -> bytes:
+def encoded(dialects: tuple[Dialect, ...] = DIALECTS) -> bytes:
     """Return the document as JSON."""
-    return msgspec.json.encode(document())
+    return msgspec.json.encode(document(dialects))
 
 
-def document() -> dict[str, Any]:
+def document(dialects: tuple[Dialect, ...] = DIALECTS) -> dict[str, Any]:
     """Return the document: OpenAPI 3.1, https://spec.openapis.org/oas/v3.1.1 ."""
     paths = {
         "/health": {"get": _reading("health", "Whether the server runs.", "Health")},
@@ -56,7 +58,7 @@ def document() -> dict[str, Any]:
         "/metrics": {"get": _text("metrics", "The server's numbers, for Prometheus.", "text/plain")},
     }
     for prefix in (PREFIX, ""):
-        for path, item in _api().items():
+        for path, item in {**_turns(dialects), **_api()}.items():
             paths[prefix + path] = item if prefix else _unprefixed(item)
     return {
         "openapi": "3.1.0",
@@ -71,8 +73,8 @@ def document() -> dict[str, Any]:
         "security": [{}, {"bearer": []}, {"header": []}],
         "paths": paths,
         "components": {
-            "schemas": {**requests.schemas(), **responses.SCHEMAS},
-            "responses": failures.failures(),
+            "schemas": {**requests.schemas(dialects), **_answers(dialects), **responses.SCHEMAS},
+            "responses": failures.failures({dialect.envelope for dialect in dialects}),
             "securitySchemes": {
                 "bearer": {"type": "http", "scheme": "bearer"},
                 "header": {"type": "apiKey", "in": "header", "name": "x-api-key"},
@@ -84,13 +86,6 @@ def document() -> dict[str, Any]:
 def _api() -> dict[str, Any]:
     model = _reading("retrieveModel", "One model, by id, alias or prefixed name.", "Model", "AnthropicModel")
     return {
-        "/chat/completions": {
-            "post": _turn("createChatCompletion", "Answer a conversation.", "ChatRequest", "ChatCompletion")
-        },
-        "/completions": {"post": _turn("createCompletion", "Continue a text.", "CompletionRequest", "Completion")},
-        "/responses": {
-            "post": _turn("createResponse", "Answer an input.", "ResponseRequest", "Response", stream=responses.STATES)
-        },
         "/responses/{name}": {
             "get": {
                 **_stored("retrieveResponse", "A response that is kept.", "Response"),
@@ -100,16 +95,6 @@ def _api() -> dict[str, Any]:
                 **_stored("deleteResponse", "Forget a response.", "ResponseDeleted"),
                 "parameters": [SESSION_ID],
             },
-        },
-        "/messages": {
-            "post": _turn(
-                "createMessage",
-                "Answer a conversation.",
-                "MessageRequest",
-                "Message",
-                stream=responses.EVENTS,
-                words=ANTHROPIC,
-            )
         },
         "/messages/count_tokens": {"post": _not_offered("countTokens", "Count the tokens of a conversation.")},
         "/models": {"get": _reading("listModels", MODELS, "ModelList", "AnthropicModelList")},
@@ -123,18 +108,25 @@ def _api() -> dict[str, Any]:
     }
 
 
-def _turn(
-    operation: str, summary: str, request: str, answer: str, *, stream: str = responses.CHUNKS, words: str = OPENAI
-) -> dict[str, Any]:
-    body = {"application/json": {"schema": {"$ref": requests.REF.format(name=request)}}}
+def _turns(dialects: tuple[Dialect, ...]) -> dict[str, Any]:
+    return {dialect.path: {"post": _turn(dialect)} for dialect in dialects}
+
+
+def _answers(dialects: tuple[Dialect, ...]) -> dict[str, Any]:
+    return {name: schema for dialect in dialects for name, schema in dialect.operation.schemas.items()}
+
+
+def _turn(dialect: Dialect) -> dict[str, Any]:
+    operation, errors = dialect.operation, dialect.envelope
+    body = {"application/json": {"schema": {"$ref": requests.REF.format(name=operation.request.__name__)}}}
     answers = {
-        200: responses.success(answer, stream=stream),
-        **{status: failures.failure(status, words) for status in failures.failing(words)},
+        200: responses.success(operation.answer, stream=operation.stream),
+        **{status: failures.failure(status, errors) for status in failures.failing(errors)},
     }
     return {
-        "operationId": operation,
-        "summary": summary,
-        "parameters": [SESSION_HEADER] if request == "ChatRequest" else [],
+        "operationId": operation.id,
+        "summary": operation.summary,
+        "parameters": [SESSION_HEADER] if dialect.sessions else [],
         "requestBody": {"required": True, "content": body},
         "responses": {str(status): response for status, response in answers.items()},
     }

@@ -23,6 +23,7 @@ from typing import Any
 
 import msgspec
 
+from app.dialects.openai.errors import envelope
 from app.errors import BadRequest, ConnectionsTaken, ProxyError, RequestTimeout
 from app.web.departures import connection_of
 
@@ -259,7 +260,7 @@ def answer(client: socket.socket, error: ProxyError, reason: str | None = None) 
 
 
 def _http(error: ProxyError, reason: str | None = None) -> bytes:
-    body = msgspec.json.encode(error.body())
+    body = msgspec.json.encode(envelope(error))
     head = [
         f"HTTP/1.1 {error.status} {reason or HTTPStatus(error.status).phrase}",
         "Content-Type: application/json",

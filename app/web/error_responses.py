@@ -1,4 +1,4 @@
-"""Every failure leaves as JSON, whatever the status: in OpenAI's shape, or on Anthropic's routes in Anthropic's."""
+"""Every failure leaves as JSON, whatever the status: in the words of the dialect that is spoken."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ import flask
 import msgspec
 import werkzeug.exceptions
 
-from app.dialects.messages import failures
 from app.errors import (
     BadRequest,
     BodyTooLarge,
@@ -20,7 +19,8 @@ from app.errors import (
     ProxyError,
     UnsupportedMediaType,
 )
-from app.web import bodies, not_offered, wire
+from app.web import bodies, not_offered
+from app.web.envelopes import envelope
 
 log = logging.getLogger(__name__)
 
@@ -36,10 +36,9 @@ def init_app(app: flask.Flask) -> None:
 
 def respond(error: ProxyError) -> flask.Response:
     """Return the response of an error."""
-    status, body = error.status, error.body()
-    if wire.is_anthropic():
-        status, body = failures.status(error), failures.envelope(error, flask.g.get("request_id"))
-    response = flask.Response(msgspec.json.encode(body), status, error.headers())
+    words = envelope()
+    body = words.body(error, flask.g.get("request_id"))
+    response = flask.Response(msgspec.json.encode(body), words.status(error), error.headers())
     response.mimetype = "application/json"
     if error.status == HTTPStatus.UNAUTHORIZED:
         # RFC 9110, section 11.6.1; a browser asks its user for what it is told to.

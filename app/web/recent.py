@@ -15,7 +15,7 @@ from app.web.entry import Entry
 log = logging.getLogger(__name__)
 
 REMEMBERED = 50
-ERRORS = 10
+ENVELOPE = 10
 
 
 class Recent:
@@ -29,7 +29,7 @@ class Recent:
         self._lock = threading.Lock()
         self._running: dict[str, Entry] = {}
         self._ended: collections.deque[Facts] = collections.deque(maxlen=REMEMBERED)
-        self._errors: collections.deque[Facts] = collections.deque(maxlen=ERRORS)
+        self._errors: collections.deque[Facts] = collections.deque(maxlen=ENVELOPE)
 
     def begin(self, entry: Entry) -> None:
         """Show a request as running."""

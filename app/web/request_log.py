@@ -13,8 +13,8 @@ import flask
 
 from app.logs import Line
 from app.watchdog import REQUEST_ID
-from app.web import wire
 from app.web.entry import Entry
+from app.web.envelopes import envelope
 from app.web.recent import Recent
 
 log = logging.getLogger("app.request")
@@ -43,10 +43,11 @@ def _begin(recent: Recent) -> None:
 def _end(recent: Recent, response: flask.Response) -> flask.Response:
     entry: Entry = flask.g.entry
     response.headers["x-request-id"] = entry.id
-    if wire.is_anthropic():
-        response.headers["request-id"] = entry.id  # where Anthropic's SDKs look
-    elif entry.turn:
-        response.headers["openai-processing-ms"] = str(entry.ms)
+    words = envelope()
+    if words.id_header is not None:
+        response.headers[words.id_header] = entry.id
+    if words.time_header is not None and entry.turn:
+        response.headers[words.time_header] = str(entry.ms)
     entry.key, entry.status, entry.code = flask.g.get("key_name"), response.status_code, flask.g.get("error_code")
     # A stream ends when it is closed; so does any other response.
     response.call_on_close(functools.partial(recent.end, entry))

@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterator
-from typing import Protocol
 
+from app.dialects.dialect import Stream
 from app.errors import ProxyError
 from app.events import ChoiceEvent, Event, Retrying
 
@@ -21,19 +21,6 @@ HEADERS = {
 # longer while the CLI says that it is asking the API again.
 GRACE = 2.0
 RETRY_GRACE = 10.0
-
-
-class StreamDialect(Protocol):
-    """What a dialect's stream offers."""
-
-    def feed(self, batch: list[Event]) -> bytes:
-        """Return what a batch adds."""
-
-    def heartbeat(self) -> bytes:
-        """Return a sign of life; it may be the first that goes out."""
-
-    def error(self, error: ProxyError) -> bytes:
-        """Return the error that ends the stream."""
 
 
 def hold(batches: Iterator[list[Event]]) -> list[Event]:
@@ -62,7 +49,7 @@ def _is_retry(event: Event) -> bool:
 def body(
     early: list[Event],
     batches: Iterator[list[Event]],
-    dialect: StreamDialect,
+    stream: Stream,
     heartbeat: float,
     *,
     note: Callable[[ProxyError], None],
@@ -74,22 +61,22 @@ def body(
     `note` is told the error that ends the stream, if one does, and `beat` of each heartbeat.
     """
     try:
-        yield dialect.feed(early) or dialect.heartbeat()
+        yield stream.feed(early) or stream.heartbeat()
         last = time.monotonic()
         for batch in batches:
-            data = dialect.feed(batch) if batch else b""
+            data = stream.feed(batch) if batch else b""
             now = time.monotonic()
             if not data and now - last >= heartbeat:
-                data = dialect.heartbeat()
+                data = stream.heartbeat()
                 beat()
             if data:
                 last = now
                 yield data
     except ProxyError as error:
         note(error)
-        yield dialect.error(error)
+        yield stream.error(error)
     except Exception:
         log.exception("stream failed")
         unforeseen = ProxyError("The server failed; its log has the reason.")
         note(unforeseen)
-        yield dialect.error(unforeseen)
+        yield stream.error(unforeseen)

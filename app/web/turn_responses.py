@@ -14,6 +14,7 @@ from app.agent_turns import staffed
 from app.cancellation import Cancellation
 from app.claude.run import Run
 from app.conversation import Conversation
+from app.dialects.dialect import Request
 from app.errors import ClientGone
 from app.events import Event
 from app.logs import Line
@@ -30,49 +31,40 @@ AFFINITY_HEADER = "x-session-affinity"
 log = logging.getLogger("app.request")
 
 
-def streamed(
-    conversations: Sequence[Conversation],
-    dialect: sse.StreamDialect,
-    ignored: Iterable[str],
-    session: SessionTurn | None = None,
-) -> flask.Response:
-    """Return a response that streams a turn for each conversation, side by side; or the one turn of a session.
+def respond(request: Request, session: SessionTurn | None = None) -> flask.Response:
+    """Return the answer to a request: a turn for each of its conversations, side by side; or the one of a session.
 
-    Raises ProxyError when the turn fails before its first event; later failures end the stream in-band.
+    Raises ProxyError when a turn fails before there is anything to send; later failures end a stream in-band.
     """
+    return _streamed(request, session) if request.streams else _whole(request, session)
+
+
+def _streamed(request: Request, session: SessionTurn | None) -> flask.Response:
     with contextlib.ExitStack() as failing:
-        run, all_batches = _begin(conversations, failing, session)
+        run, all_batches = _begin(request.conversations, failing, session)
         batches = iter(all_batches)
         try:
             early = sse.hold(batches)
         finally:
             flask.g.facts.update(_facts(run))
         scope = failing.pop_all()
-    body = sse.body(early, batches, dialect, state().settings.heartbeat, note=run.note, beat=flask.g.entry.beat)
+    stream = request.stream()
+    body = sse.body(early, batches, stream, state().settings.heartbeat, note=run.note, beat=flask.g.entry.beat)
     response = flask.Response(body, headers=sse.HEADERS)
     # Also called when the body was never iterated, which a `finally` in a generator is not.
     response.call_on_close(scope.close)
     scope.callback(_log_end, run, flask.request.path, request_log.marks())
-    return _marked(response, run, ignored, session)
+    return _marked(response, run, request.ignored, session)
 
 
-def whole(
-    conversations: Sequence[Conversation],
-    render: Callable[[Iterable[list[Event]]], bytes],
-    ignored: Iterable[str],
-    session: SessionTurn | None = None,
-) -> flask.Response:
-    """Return a finished turn for each conversation, in JSON as `render` writes it; or the one turn of a session.
-
-    Raises ProxyError when one fails.
-    """
+def _whole(request: Request, session: SessionTurn | None) -> flask.Response:
     with contextlib.ExitStack() as scope:
-        run, batches = _begin(conversations, scope, session)
+        run, batches = _begin(request.conversations, scope, session)
         try:
-            body = render(batches)
+            body = request.render(batches)
         finally:
             flask.g.facts.update(_facts(run))
-    return _marked(flask.Response(body, mimetype="application/json"), run, ignored, session)
+    return _marked(flask.Response(body, mimetype="application/json"), run, request.ignored, session)
 
 
 def _begin(

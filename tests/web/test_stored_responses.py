@@ -7,12 +7,13 @@ import pytest
 
 from app.conversation import TextBlock, Turn
 from app.dialects.responses import objects
+from app.dialects.responses.keeping import Keeping, KeptStream
 from app.dialects.responses.schema import ResponseRequest
 from app.dialects.responses.stream import ResponseStream
 from app.errors import SessionStorageFailed
 from app.events import TextDelta, TurnEnd, TurnStart, Usage
 from app.sessions.sqlite import SqliteStore
-from app.web.stored_responses import Keeping, KeptStream, StoredResponses
+from app.web.stored_responses import StoredResponses
 
 ASKED = (Turn("user", (TextBlock("Hi"),)),)
 BEGUN = objects.begun("resp_1", ResponseRequest("sonnet", "Hi"), stored=True)

@@ -7,6 +7,7 @@ from typing import Protocol
 
 import msgspec
 
+from app.dialects.openai.errors import envelope
 from app.dialects.openai.objects import Identity, usage_object
 from app.errors import ProxyError
 from app.events import Event, TurnEnd, TurnStart, Usage, placed
@@ -77,7 +78,7 @@ class ChunkStream:
 
     def error(self, error: ProxyError) -> bytes:
         """Return an error inside the stream; no end mark follows, so that nobody takes the answer for whole."""
-        return b"data: " + msgspec.json.encode(error.body()) + b"\n\n"
+        return b"data: " + msgspec.json.encode(envelope(error)) + b"\n\n"
 
     def _begin(self, model: str) -> bytes:
         if self._choices:

@@ -11,7 +11,7 @@ from app.dialects.fields import function_name, invalid, mapping, one_of, shown, 
 from app.dialects.openai.arguments import arguments
 from app.dialects.openai.parts import Attachments, content_blocks, plain_text, text_blocks
 from app.dialects.responses.ids import response_of
-from app.dialects.responses.stored import StoredResponse
+from app.dialects.stored_response import StoredResponse
 from app.dialects.tool_rounds import ToolRounds
 from app.dialects.turns import Turns, in_tags
 

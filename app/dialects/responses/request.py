@@ -15,8 +15,8 @@ from app.dialects.openai.effort import effort
 from app.dialects.openai.neutral import NEUTRAL as SHARED
 from app.dialects.responses.items import Find, Items
 from app.dialects.responses.schema import ReasoningConfig, ResponseRequest, TextConfig
-from app.dialects.responses.stored import StoredResponse
 from app.dialects.responses.tools import definitions, offered
+from app.dialects.stored_response import StoredResponse
 from app.dialects.tools import check_names
 from app.errors import BadRequest
 

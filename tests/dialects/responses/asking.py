@@ -8,7 +8,7 @@ import pytest
 
 from app.conversation import TextBlock, ToolUseBlock, Turn
 from app.dialects.responses.request import parse
-from app.dialects.responses.stored import StoredResponse
+from app.dialects.stored_response import StoredResponse
 from app.errors import BadRequest
 
 LOOK = {"type": "function", "name": "look", "description": "Looks.", "parameters": {"type": "object", "properties": {}}}

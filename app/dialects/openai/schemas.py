@@ -1,0 +1,33 @@
+"""What several of OpenAI's routes take and answer alike, for the OpenAPI document."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from app.dialects.openai.objects import FINISH_REASONS
+from app.dialects.schema_words import NULL, NUMBER, STRING, closed
+from app.dialects.stops import MOST_STOPS
+
+CHUNKS = "chunks, then the usage if it was asked for, then `[DONE]`; or an error object and nothing after it."
+STOP = {
+    "description": "Texts before which the answer ends.",
+    "anyOf": [STRING, {"type": "array", "items": STRING, "maxItems": MOST_STOPS}, NULL],
+}
+FUNCTION: dict[str, Any] = {
+    "type": "object",
+    "properties": {
+        "name": {"type": "string", "pattern": "^[a-zA-Z0-9_-]{1,128}$"},
+        "description": STRING,
+        "parameters": {"type": "object", "description": "A JSON Schema (draft 2020-12) of an object."},
+    },
+    "required": ["name"],
+}
+REASONS = sorted(set(FINISH_REASONS.values()))
+IDENTITY = {"id": STRING, "created": NUMBER, "model": STRING}
+USAGE = closed(
+    prompt_tokens=NUMBER,
+    completion_tokens=NUMBER,
+    total_tokens=NUMBER,
+    prompt_tokens_details=closed(cached_tokens=NUMBER, cache_write_tokens=NUMBER),
+    completion_tokens_details=closed(reasoning_tokens=NUMBER),
+)

@@ -28,7 +28,7 @@ ProxyError
     SchemaUnsatisfied         502  no answer in the form of response_format
     ToolChoiceUnsatisfied     502  no call of a tool that had to be called
     TurnTimeout               504  no token, or no end, in time
-    ClientGone                499  nobody is left to read the answer; never sent
+    ClientGone                499  the client left, or closed its sending side
 
 ConfigError is for whoever starts the server, not for clients.
 Statuses and codes follow OpenAI's error object: https://platform.openai.com/docs/guides/error-codes

@@ -80,7 +80,9 @@ def _begin(
 
     def gone() -> None:
         for cancellation in cancellations:
-            cancellation.cancel(ClientGone("The client left."))
+            cancellation.cancel(
+                ClientGone("The client left, or closed its sending side, which must stay open until the answer's end.")
+            )
 
     scope.enter_context(parts.departures.watch(flask.request.environ, gone, parts.settings.idle_timeout))
     as_asked = _asking(remembered=session is not None)

@@ -217,6 +217,31 @@ def test_probes_while_all_connections_answer(serve: Callable[..., Server]) -> No
         assert headers["x-should-retry"] == "true"
 
 
+def test_streams_past_idle_connections(serve: Callable[..., Server]) -> None:
+    """Two thousand idle connections and a hundred streams of one address live side by side, and another is answered."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard != resource.RLIM_INFINITY and hard < 6000:
+        pytest.skip("this system does not give a process so many descriptors")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, 6000), hard))
+    server = serve(CLAUDE_BIN=str(FAKE_CLAUDE), CLAUDE_PROXY_MAX_CONCURRENCY="101")
+    with contextlib.ExitStack() as stack, selectors.DefaultSelector() as selector:
+        for number in range(100):
+            stream = stack.enter_context(server.open_stream("hang"))
+            if number % 10 == 9:
+                until(lambda number=number: server.slots() == (number + 1, 0), 60, "streams")
+            read_until(stream, b"Hello ")
+            selector.register(stream, selectors.EVENT_READ, "stream")
+        for _ in range(2000):
+            idle = stack.enter_context(socket.create_connection(("127.0.0.1", server.port), timeout=30))
+            selector.register(idle, selectors.EVENT_READ, "idle")
+        for path in ("/health", "/ready"):
+            assert server.request("GET", path, timeout=SOON)[0] == 200
+        assert server.chat("hello")[0] == 200
+        closed = [key.data for key, _ in selector.select(0) if key.fileobj.recv(65536) == b""]  # type: ignore[union-attr]
+        assert closed == []
+        assert server.slots() == (100, 0)
+
+
 def test_both_addresses_of_localhost(fake_server: Server) -> None:
     """The server answers on 127.0.0.1 and on ::1, under the names that clients give it there."""
     if "::1" not in address.listened("localhost"):

@@ -25,8 +25,6 @@ IN_HOME = (
     "Library/LaunchAgents/com.openclaw.claude-max-proxy.plist",
     "Library/Keychains",
 )
-# The environment and memory of processes, the server's among them.
-OF_PROCESSES = ("/proc/**/environ", "/proc/**/mem")
 # macOS hands out the login by this command.
 COMMANDS = ("Bash(security:*)",)
 
@@ -47,4 +45,3 @@ def _patterns(settings: Settings) -> Iterator[str]:
     for path in dict.fromkeys([*paths, *(path.parent.resolve() / path.name for path in paths)]):
         yield str(path)
         yield f"{path}/**"
-    yield from OF_PROCESSES

@@ -14,8 +14,18 @@ import msgspec
 
 from app.config import Settings
 
-# Everything in the state folder but `agent-workspace`, where the tools may work.
-PRIVATE = ("keys.*", "sessions.*", "processes", "workspace")
+# Everything in the state folder but `agent-workspace`, where the tools may work. Claude Code's sandbox takes a pattern
+# for the files that are there, so those that may come are named.
+PRIVATE = (
+    "keys.json",
+    "keys.new",
+    "sessions.db",
+    "sessions.db-wal",
+    "sessions.db-shm",
+    "sessions.db.damaged-*",
+    "processes",
+    "workspace",
+)
 # Of Claude Code's own in the home folder, and what `claude-max-api service install` writes, which may hold API keys.
 CLAUDE_FOLDER = ".claude"
 CREDENTIALS = ".credentials.json"

@@ -18,7 +18,11 @@ from app.errors import SessionStorageFailed
 
 log = logging.getLogger(__name__)
 
-VERSION = 1
+VERSION = 2
+# How many pages (of 4 kB) are given back to the file system in one step; other requests have their turn in between.
+MAX_FREED_PAGES = 256
+# How often the journal's end is tried while another worker reads, and how long each waits, in seconds.
+WIPES, WIPE_PAUSE = 10, 0.02
 # How long another worker's write is waited for, and how often it is looked at, in seconds. sqlite's own wait would
 # hold up every request of the worker.
 PATIENCE = 5.0
@@ -60,6 +64,31 @@ class Database:
                 if not busy or time.monotonic() >= deadline:
                     raise self._failed(error) from error
             time.sleep(PAUSE)
+
+    def wipe(self) -> None:
+        """Take what was deleted out of the journal and give its place back to the file system.
+
+        Pages that are free are cut off; older copies of what stood in the others may be in the journal. It does not
+        fail: what another worker's reading puts off is done at the next deletion.
+        """
+        tries, left = 0, -1
+        while tries < WIPES:
+            before = left
+            try:
+                with self._lock:
+                    db = self._opened()
+                    # Not `execute`, which takes one step, and with it frees one page.
+                    db.executescript(f"PRAGMA incremental_vacuum({MAX_FREED_PAGES})")
+                    (left,) = db.execute("PRAGMA freelist_count").fetchone()
+                    busy = 0 if left else db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+            except (sqlite3.Error, OSError, _Damaged) as error:
+                left, busy = 0, getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_BUSY
+                if not busy:
+                    log.warning("sessions: what was deleted may be in the journal still: %s", error)
+            if not left and not busy:
+                return
+            tries += bool(busy) or left == before
+            time.sleep(WIPE_PAUSE if busy else 0)
 
     def close(self) -> None:
         """Close the file; idempotent."""
@@ -108,12 +137,21 @@ class Database:
 
 
 def _prepare(db: sqlite3.Connection, schema: str) -> None:
+    (version,) = db.execute("PRAGMA user_version").fetchone()
+    if version not in {0, 1, VERSION}:
+        raise _Damaged(f"version {version} of the file is not {VERSION}")
+    if version == 0:
+        db.execute("PRAGMA auto_vacuum = INCREMENTAL")  # before there is a table
     db.execute("PRAGMA journal_mode = WAL")
+    # Deleted bytes are overwritten in pages that stay; whole pages are cut off by `wipe`.
+    db.execute("PRAGMA secure_delete = FAST")
     # A power cut may cost the last turns, a killed server none.
     db.execute("PRAGMA synchronous = NORMAL")
-    (version,) = db.execute("PRAGMA user_version").fetchone()
-    if version not in {0, VERSION}:
-        raise _Damaged(f"version {version} of the file is not {VERSION}")
+    if version == 1:
+        # It kept each response with all that went before; sessions begin anew, and nothing of them stays.
+        db.executescript(
+            "DROP TABLE sessions; DROP TABLE turns; DROP TABLE queue; PRAGMA auto_vacuum = INCREMENTAL; VACUUM"
+        )
     db.executescript(f"{schema}; PRAGMA user_version = {VERSION}")
 
 

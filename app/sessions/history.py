@@ -9,8 +9,8 @@ from app.errors import BadRequest
 from app.sessions.store import Session
 
 
-def continued(session: Session | None, conversation: Conversation) -> tuple[Conversation, int]:
-    """Return the whole conversation, and how many of its turns are the session's.
+def continued(session: Session | None, conversation: Conversation) -> Conversation:
+    """Return the whole conversation.
 
     A request that repeats the transcript, or brings a history of its own, is taken as it is; one with new messages
     only is appended. Raises BadRequest where results of tools do not fit the calls.
@@ -20,10 +20,10 @@ def continued(session: Session | None, conversation: Conversation) -> tuple[Conv
     if any(turn.role == "assistant" for turn in asked) or not known:
         if results := _results(asked[0]):
             raise _misfit(f"{results[0].tool_use_id!r} answers no tool call of this conversation")
-        return conversation, len(known) if asked[: len(known)] == known else 0
+        return conversation
     question = _paired(known[-1], asked[0])
     system = conversation.system or (session.system if session is not None else "")
-    return msgspec.structs.replace(conversation, system=system, turns=(*known, question)), len(known)
+    return msgspec.structs.replace(conversation, system=system, turns=(*known, question))
 
 
 def _paired(said: Turn, question: Turn) -> Turn:

@@ -54,8 +54,8 @@ class SessionStore(Protocol):
     def load(self, key: Key) -> Session | None:
         """Return a session that has not expired, and note that it was used."""
 
-    def save(self, key: Key, before: Session | None, system: str, turns: tuple[Turn, ...], common: int) -> bool:
-        """Replace what was loaded `before` by `turns`, the first `common` of which are in it already.
+    def save(self, key: Key, before: Session | None, system: str, turns: tuple[Turn, ...]) -> bool:
+        """Replace what was loaded `before` by `turns`; what they have in common with others is stored once.
 
         Return False, and change nothing, where the session was deleted or changed meanwhile.
         """

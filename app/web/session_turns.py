@@ -58,7 +58,6 @@ class SessionTurn:
         self._ticket: int | None = None
         self._before: Session | None = None
         self._conversation: Conversation | None = None
-        self._common = 0
 
     def begin(self, conversation: Conversation, patience: float) -> Iterator[Conversation | None]:
         """Yield None while the turns before are answered, at most `patience` seconds; then the whole conversation.
@@ -75,7 +74,7 @@ class SessionTurn:
             time.sleep(pause)
             pause = min(LONGEST_PAUSE, 1.5 * pause)
         self._before = self._store.load(self.key)
-        self._conversation, self._common = continued(self._before, conversation)
+        self._conversation = continued(self._before, conversation)
         yield self._conversation
 
     def remembered(self, batches: Iterable[list[Event]]) -> Iterator[list[Event]]:
@@ -100,6 +99,6 @@ class SessionTurn:
         said, conversation = transcript.turn(), self._conversation
         if said is not None and conversation is not None:
             turns = (*conversation.turns, said)
-            if not self._store.save(self.key, self._before, conversation.system, turns, self._common):
+            if not self._store.save(self.key, self._before, conversation.system, turns):
                 log.warning("session was deleted during its turn, which is forgotten with it")
         self.close()

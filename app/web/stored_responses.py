@@ -49,7 +49,7 @@ class StoredResponses:
     def keep(self, response: dict[str, Any], system: str, turns: tuple[Turn, ...]) -> None:
         """Keep a response with the conversation up to its end."""
         head = msgspec.json.encode(_Head(response, system)).decode()
-        self._store.save(Key(self._owner, response["id"]), None, head, turns, 0)
+        self._store.save(Key(self._owner, response["id"]), None, head, turns)
 
     def delete(self, response_id: str) -> bool:
         """Forget a response; return whether there was one."""

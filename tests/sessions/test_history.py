@@ -32,37 +32,36 @@ CALLED = (user("look"), Turn("assistant", (ToolUseBlock("toolu01", "look", {}), 
 
 def test_new_session():
     """The first request is the conversation."""
-    assert continued(None, asking(user("one"))) == (asking(user("one")), 0)
+    assert continued(None, asking(user("one"))) == asking(user("one"))
 
 
 def test_new_message():
     """New messages go on with the transcript, under its system prompt unless they bring one."""
-    whole, common = continued(session(*KNOWN), asking(user("three")))
+    whole = continued(session(*KNOWN), asking(user("three")))
     assert whole == asking(*KNOWN, user("three"), system="Be kind.")
-    assert common == 2
-    whole, _ = continued(session(*KNOWN), asking(user("three"), system="Be brief."))
+    whole = continued(session(*KNOWN), asking(user("three"), system="Be brief."))
     assert whole.system == "Be brief."
 
 
 def test_repeated_history():
     """A request that repeats the transcript is taken as it is, its system prompt too."""
     repeated = asking(*KNOWN, user("three"))
-    assert continued(session(*KNOWN), repeated) == (repeated, 2)
+    assert continued(session(*KNOWN), repeated) == repeated
 
 
 def test_other_history():
     """A history that differs replaces the transcript."""
     for other in (asking(user("one"), assistant("2"), user("three")), asking(*KNOWN[:1], assistant("two"), user("x"))):
         known = session(*KNOWN, user("three"), assistant("four"))
-        assert continued(known, other) == (other, 0)
+        assert continued(known, other) == other
 
 
 def test_results():
     """Results alone answer the calls of the last answer, whatever punctuation their ids have lost or won."""
     given = Turn("user", tuple(ToolResultBlock(call, (TextBlock(call),)) for call in ("toolu_02", "toolu_01")))
-    whole, common = continued(session(*CALLED), asking(given))
+    whole = continued(session(*CALLED), asking(given))
     assert [block.tool_use_id for block in whole.turns[-1].content] == ["toolu02", "toolu01"]
-    assert (len(whole.turns), common) == (3, 2)
+    assert len(whole.turns) == 3
 
 
 RESULT = ToolResultBlock("toolu01", (TextBlock("seen"),))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 
 from app.claude import failure, structured
@@ -19,6 +21,7 @@ from app.claude.protocol import (
 from app.claude.stops import Stops
 from app.claude.thinking_blocks import ThinkingBlocks
 from app.claude.tool_blocks import ToolBlocks
+from app.claude.tool_names import ToolNames
 from app.claude.usage import Tally
 from app.conversation import Conversation
 from app.errors import AnswerCut, CliFailed, ToolChoiceUnsatisfied
@@ -27,6 +30,7 @@ from app.models import Limits
 
 BLANK_LINE = TextDelta(rb'"\n\n"')
 SYNTHETIC = "<synthetic>"
+NO_CALL = "You did not call a tool. Call one now, as you were told to."
 # How often the model may be asked within one turn: a tool that does not exist, or (2.1.120) a schema that is satisfied
 # already, makes the CLI ask again, and each time spends.
 MOST_ROUNDS = 16
@@ -45,7 +49,7 @@ class Answer:
     def __init__(self, conversation: Conversation) -> None:
         self.ended = False
         self.model: str | None = None
-        self.lacks_call = False  # ended, but without a TurnEnd: the call that had to come may be asked for once more
+        self.complaint = ""  # ended, but without a TurnEnd: what the model is told so that it mends its answer
         self.open_calls: frozenset[str] | None = None
         self.limit: RateLimitInfo | None = None  # what was said last about the plan's use
         self.models: dict[str, Limits] = {}  # what was said of the models that were used
@@ -56,7 +60,7 @@ class Answer:
         self._repaired = False
         self._exact = conversation.options.schema is None  # the process remembers what the client was given
         self._rounds = 0
-        self._tools = ToolBlocks(frozenset(tool.name for tool in conversation.offered))
+        self._tools = ToolBlocks(ToolNames(conversation.offered))
         self._thinking = ThinkingBlocks()
         self._stops = Stops(conversation.options.stop)
         self._tally = Tally()
@@ -92,8 +96,8 @@ class Answer:
         return []
 
     def repair(self) -> None:
-        """Take up another round of the same turn, the last one, after `lacks_call`."""
-        self.ended, self.lacks_call, self._repaired = False, False, True
+        """Take up another round of the same turn, the last one, after the `complaint`."""
+        self.ended, self.complaint, self._repaired = False, "", True
 
     def _on_stream(self, event: ApiEvent) -> list[Event]:
         match event.type:
@@ -236,15 +240,26 @@ class Answer:
         if self._options.tool_choice.must_call:
             if self._repaired:
                 raise ToolChoiceUnsatisfied("The model called no tool, although tool_choice asked for it.")
-            self.ended = self.lacks_call = True
-            return []
-        if self._options.schema is None:
-            if self._exact and reason == "end_turn":
-                self.open_calls = frozenset()
-            return self._end(reason)
+            return self._complain(NO_CALL)
+        if self._options.schema is not None:
+            return self._in_form(self._options.schema, result, reason)
+        if self._exact and reason == "end_turn":
+            self.open_calls = frozenset()
+        return self._end(reason)
+
+    def _in_form(self, schema: dict[str, Any], result: Result, reason: str) -> list[Event]:
         # The call that carries the object is the CLI's own business.
         told = "refusal" if reason == "refusal" else "end_turn"
-        return structured.content(result, reason, self._options.schema) + self._end(told)
+        try:
+            return structured.content(result, reason, schema) + self._end(told)
+        except structured.Misfit as misfit:
+            if self._repaired:
+                raise
+            return self._complain(misfit.complaint)
+
+    def _complain(self, complaint: str) -> list[Event]:
+        self.ended, self.complaint = True, complaint
+        return []
 
     def _end(self, reason: str) -> list[Event]:
         self.ended = True

@@ -6,13 +6,14 @@ from typing import Any
 
 import msgspec
 
+from app.claude import structured
 from app.claude.lines import control_line
-from app.claude.tools import SERVER, manifest
-from app.conversation import Conversation, Options, TextBlock, ToolChoice
+from app.claude.tool_names import given
+from app.claude.tools import SERVER, definition, manifest
+from app.conversation import Conversation, Options, ToolChoice
 
 # The API takes no smaller `thinking.budget_tokens`, and none that is not smaller than `max_tokens`.
 SMALLEST_BUDGET = 1024
-REPAIR = (TextBlock("<system>\nYou did not call a tool. Call one now, as you were told to.\n</system>"),)
 
 
 def lines(conversation: Conversation) -> bytes:
@@ -20,13 +21,13 @@ def lines(conversation: Conversation) -> bytes:
     options = conversation.options
     system = "\n\n".join(filter(None, (conversation.system, _instruction(options.tool_choice))))
     start: dict[str, Any] = {"systemPrompt": [system] if system else []}
+    beside_own = bool(conversation.own_tools)
     if conversation.offered:
         start["sdkMcpServers"] = [SERVER]
         # Versions that do not know it, or know another form of it, ask the server.
-        start["sdkMcpServerManifests"] = {SERVER: manifest(conversation.offered)}
-    # Where a call must come, the CLI's own tool for the answer's form would only stand in its way.
-    if options.schema is not None and not options.tool_choice.must_call:
-        start["jsonSchema"] = options.schema
+        start["sdkMcpServerManifests"] = {SERVER: manifest(conversation.offered, whole=beside_own)}
+    if (form := _form(options)) is not None:
+        start["jsonSchema"] = structured.checked_by_cli(form, alone=beside_own)
     told = control_line("initialize", "initialize", **start)
     if options.thinking:
         told += control_line(
@@ -35,28 +36,44 @@ def lines(conversation: Conversation) -> bytes:
     elif options.max_tokens is not None and options.max_tokens < 2 * SMALLEST_BUDGET:
         # A model that thinks by a budget would get all of `max_tokens` but one for it; newer ones decide by themselves.
         told += control_line("thinking", "set_max_thinking_tokens", max_thinking_tokens=0)
-    return told + control_line("settings", "apply_flag_settings", settings=_settings(conversation.model, options))
+    return told + control_line("settings", "apply_flag_settings", settings=_settings(conversation))
 
 
-def _settings(model: str, options: Options) -> dict[str, Any]:
+def _form(options: Options) -> dict[str, Any] | None:
+    # Where a call must come, the CLI's own tool for the answer's form would only stand in its way.
+    return None if options.tool_choice.must_call else options.schema
+
+
+def _settings(conversation: Conversation) -> dict[str, Any]:
+    options = conversation.options
     # Not `set_model`: from 2.1.3xx on it asks the API whether a full name exists, which spends a request, and up to
     # 2.1.197 it leaves a breadcrumb in the prompt.
-    settings: dict[str, Any] = {"model": model}
+    settings: dict[str, Any] = {"model": conversation.model}
     if options.effort is not None:
         settings["effortLevel"] = options.effort
     environ: dict[str, str] = {}
     if options.max_tokens is not None:
         environ["CLAUDE_CODE_MAX_OUTPUT_TOKENS"] = str(options.max_tokens)
-    if extra := _extra_body(options):
+    if extra := _extra_body(conversation):
         environ["CLAUDE_CODE_EXTRA_BODY"] = msgspec.json.encode(extra).decode()
     if environ:
         settings["env"] = environ
     return settings
 
 
-def _extra_body(options: Options) -> dict[str, Any]:
-    """Return what is merged into the API request: what the CLI has no setting for."""
+def _extra_body(conversation: Conversation) -> dict[str, Any]:
+    """Return what is merged into the API request: what the CLI has no setting for, and the tools as they are.
+
+    The CLI's own tools cannot be put there, for they are not known here.
+    """
+    options = conversation.options
     extra: dict[str, Any] = {}
+    if not conversation.own_tools:
+        tools = [definition(tool) for tool in conversation.offered]
+        if (form := _form(options)) is not None:
+            tools.append(structured.tool(form))
+        if tools:
+            extra["tools"] = tools
     # The API refuses sequences of nothing but white space; those are cut here alone.
     if stop := [text for text in options.stop if text.strip()]:
         extra["stop_sequences"] = stop
@@ -69,5 +86,5 @@ def _instruction(choice: ToolChoice) -> str:
     # The API cannot force a call while the model thinks, so it is told.
     if not choice.must_call:
         return ""
-    which = f"the tool `{choice.name}`" if choice.name else "one of your tools"
+    which = f"the tool `{given(choice.name)}`" if choice.name else "one of your tools"
     return f"Your next answer must be a call of {which}; text alone is not accepted."

@@ -6,6 +6,7 @@ import msgspec
 
 from app.claude.protocol import ContentBlock
 from app.claude.tool_ids import plain
+from app.claude.tool_names import Renaming, ToolNames
 from app.events import Event, ToolCallDelta, ToolCallStart
 
 PREFIX = "mcp__client__"
@@ -19,9 +20,10 @@ class ToolBlocks:
     that the model called something else as well.
     """
 
-    def __init__(self, names: frozenset[str]) -> None:
+    def __init__(self, names: ToolNames) -> None:
         self._names = names
         self._open: dict[int, int] = {}  # block index -> call index
+        self._renamings: dict[int, Renaming] = {}  # by call index
         self._silent: set[int] = set()  # calls without a piece of arguments so far
         self.calls = 0
         self.ids: list[str] = []
@@ -29,12 +31,15 @@ class ToolBlocks:
 
     def start(self, index: int, block: ContentBlock) -> list[Event]:
         """Return the beginning of a call; nothing for a tool that is not the client's."""
-        name = block.name.removeprefix(PREFIX)
+        # The name as it is comes first: a client's tool may be called as if it had the prefix.
+        name = self._names.client(block.name) or self._names.client(block.name.removeprefix(PREFIX))
         # The CLI itself answers a call of a tool that does not exist, and the turn goes on.
-        if name not in self._names:
+        if name is None:
             self.foreign = True
             return []
         call = self._open[index] = self.calls
+        if renaming := self._names.renaming(name):
+            self._renamings[call] = renaming
         self._silent.add(call)
         self.calls += 1
         self.ids.append(plain(block.id))
@@ -46,6 +51,9 @@ class ToolBlocks:
         if call is None or partial_json == b'""':
             return []
         self._silent.discard(call)
+        if call in self._renamings:
+            piece = self._renamings[call].feed(msgspec.json.decode(partial_json, type=str))
+            return [ToolCallDelta(call, msgspec.json.encode(piece))] if piece else []
         return [ToolCallDelta(call, partial_json)]
 
     def stop(self, index: int) -> list[Event]:
@@ -65,6 +73,7 @@ class ToolBlocks:
     def forget(self) -> None:
         """Drop the calls of a message that broke off, or that held none of the client's."""
         self._open.clear()
+        self._renamings.clear()
         self._silent.clear()
         self.calls = 0
         self.ids.clear()

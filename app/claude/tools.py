@@ -1,6 +1,8 @@
-"""The client's tools, served to the CLI as an MCP server on the control channel.
+"""The client's tools: as the API gets them, and served to the CLI as an MCP server on the control channel.
 
-The CLI learns their names and schemas here; a call is never run on this machine. Protocol: JSON-RPC 2.0 and MCP,
+What the CLI is told of an MCP server's tools it cuts, normalises (`㎡` becomes `m2`) and sorts. So it learns their
+names alone, and what the API gets is put into the request as it is (`opening`); only beside tools of the CLI's own it
+must learn everything. A call is never run on this machine. Protocol: JSON-RPC 2.0 and MCP,
 https://modelcontextprotocol.io/specification .
 """
 
@@ -9,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from app.claude import tool_names
 from app.claude.lines import control_reply
 from app.claude.protocol import ControlRequest, McpMessage
 from app.claude.tool_ids import plain
@@ -29,11 +32,13 @@ NO_CALL_ID = "The claude CLI called a tool without saying which call it is."
 class ToolServer:
     """Answers the CLI's questions about one conversation's tools.
 
-    The CLI calls one tool after the other. A call without a result stays open, and the process waits.
+    The CLI calls one tool after the other. A call without a result stays open, and the process waits. `whole` tells
+    it more of the tools than their names.
     """
 
-    def __init__(self, tools: tuple[ToolDefinition, ...]) -> None:
+    def __init__(self, tools: tuple[ToolDefinition, ...], *, whole: bool = False) -> None:
         self._tools = tools
+        self._whole = whole
         self._open: dict[str, ControlRequest] = {}  # by the call's plain id
         self._results: dict[str, ToolResultBlock] = {}
 
@@ -59,7 +64,7 @@ class ToolServer:
         if message.method == "initialize":
             answer["result"] = _introduction((message.params or {}).get("protocolVersion", PROTOCOL))
         elif message.method == "tools/list":
-            answer["result"] = _listing(self._tools)
+            answer["result"] = _listing(self._tools, whole=self._whole)
         elif message.method.startswith("notifications/") or message.method == "ping":
             answer["result"] = {}
         else:
@@ -74,9 +79,17 @@ class ToolServer:
         return control_reply(call.request_id, response={"mcp_response": answer})
 
 
-def manifest(tools: Sequence[ToolDefinition]) -> dict[str, Any]:
+def manifest(tools: Sequence[ToolDefinition], *, whole: bool = False) -> dict[str, Any]:
     """Return in advance what a ToolServer answers to `initialize` and `tools/list`: three round trips less."""
-    return {"initializeResult": _introduction(PROTOCOL), "toolsListResult": _listing(tools)}
+    return {"initializeResult": _introduction(PROTOCOL), "toolsListResult": _listing(tools, whole=whole)}
+
+
+def definition(tool: ToolDefinition) -> dict[str, Any]:
+    """Return a tool as the API gets it: what the client offers, but for what the API would refuse."""
+    schema, note = tool_names.shown(tool.input_schema)
+    described = "\n\n".join(filter(None, (tool.description, note)))
+    told: dict[str, Any] = {"name": tool_names.given(tool.name)}
+    return told | ({"description": described} if described else {}) | {"input_schema": schema}
 
 
 def _introduction(version: Any) -> dict[str, Any]:
@@ -87,15 +100,23 @@ def _introduction(version: Any) -> dict[str, Any]:
     }
 
 
-def _listing(tools: Sequence[ToolDefinition]) -> dict[str, Any]:
-    return {"tools": [_described(tool) for tool in tools]}
+def _listing(tools: Sequence[ToolDefinition], *, whole: bool) -> dict[str, Any]:
+    return {"tools": [_described(tool, whole=whole) for tool in tools]}
 
 
-def _described(tool: ToolDefinition) -> dict[str, Any]:
+def _described(tool: ToolDefinition, *, whole: bool) -> dict[str, Any]:
+    told = definition(tool)
+    schema = {"type": "object"}
+    if whole:
+        # Up to 2.1.120 the CLI takes `true` among the properties for a reason to leave out all tools.
+        named = told["input_schema"].get("properties") or {}
+        schema = told["input_schema"] | {
+            "properties": {name: {} if part is True else part for name, part in named.items()}
+        }
     return {
-        "name": tool.name,
-        "description": tool.description,
-        "inputSchema": tool.input_schema,
+        "name": told["name"],
+        "description": told.get("description", "") if whole else "",
+        "inputSchema": schema,
         "_meta": {"anthropic/maxResultSizeChars": LONGEST_OUTPUT},
     }
 

@@ -12,8 +12,9 @@ from app.claude.kept import Kept
 from app.claude.lines import assistant_line, user_line
 from app.claude.process import Process
 from app.claude.protocol import RateLimitInfo, Result
+from app.claude.tool_names import ToolNames
 from app.claude.tools import ToolServer
-from app.conversation import Conversation, ToolResultBlock
+from app.conversation import Conversation, TextBlock, ToolResultBlock
 from app.events import Event
 from app.models import Limits
 
@@ -34,7 +35,8 @@ class TurnRun:
         composed: bool,
         kept: Kept | None = None,
     ) -> None:
-        self.channel = Channel(process, kept.tools if kept else ToolServer(conversation.offered), deadlines)
+        tools = kept.tools if kept else ToolServer(conversation.offered, whole=bool(conversation.own_tools))
+        self.channel = Channel(process, tools, deadlines)
         if kept is not None:
             self.channel.models = kept.models
         self._conversation = conversation
@@ -42,6 +44,7 @@ class TurnRun:
         self._fresh = kept is None
         self._told = 0 if kept is None else kept.turns
         self._parked = kept is not None and bool(kept.calls)
+        self._names = ToolNames(conversation.tools)
         self._answer = Answer(conversation)
 
     @property
@@ -77,8 +80,9 @@ class TurnRun:
         """
         yield from self._tell()
         yield from self._listen()
-        if self._answer.lacks_call:
-            self.channel.write(user_line(opening.REPAIR, ask=True, composed=self._composed))
+        if complaint := self._answer.complaint:
+            told = TextBlock(f"<system>\n{complaint}\n</system>")
+            self.channel.write(user_line((told,), ask=True, composed=self._composed))
             self._answer.repair()
             yield from self._listen()
 
@@ -96,7 +100,7 @@ class TurnRun:
                 continue
             if turn.role == "assistant":
                 # Taken at once and in order, so it can wait for the next write.
-                pending += assistant_line(turn.content, f"msg_{number}", self._model)
+                pending += assistant_line(self._names.native(turn.content), f"msg_{number}", self._model)
                 continue
             self.channel.write(pending + user_line(turn.content, ask=False, composed=self._composed))
             pending = b""

@@ -11,10 +11,6 @@ from app.dialects.json_schema import object_schema
 
 # The Messages API names no bound; this one is far beyond what clients were seen to send (265), and the CLI takes it.
 MAX_TOOLS = 1024
-# The CLI's own tool for structured output; a client's tool of that name would be taken for it.
-RESERVED = "StructuredOutput"
-# A tool of this name never reaches the model: the CLI drops it without a word.
-UNSEEN = "ToolSearch"
 
 
 def check_number(tools: Sequence[Any], param: str, most: int = MAX_TOOLS) -> None:
@@ -35,8 +31,8 @@ def definition(function: dict[str, Any], param: str, schema_key: str = "paramete
     )
 
 
-def check_names(tools: Sequence[ToolDefinition], param: str, inner: str = "", *, structured: bool) -> None:
-    """Raise BadRequest when a name comes twice or is the CLI's own, always or while the answer is `structured`.
+def check_names(tools: Sequence[ToolDefinition], param: str, inner: str = "") -> None:
+    """Raise BadRequest when a name comes twice.
 
     A tool's name stands at `param[index]`, under `inner` where that says so.
     """
@@ -45,8 +41,4 @@ def check_names(tools: Sequence[ToolDefinition], param: str, inner: str = "", *,
         place = f"{param}[{index}]{inner}.name"
         if tool.name in seen:
             raise invalid(place, f"{tool.name!r} is used twice")
-        if tool.name == UNSEEN:
-            raise invalid(place, f"{UNSEEN!r} is a name that the claude CLI keeps to itself")
-        if structured and tool.name == RESERVED:
-            raise invalid(place, f"{RESERVED!r} cannot be used together with a response_format")
         seen.add(tool.name)

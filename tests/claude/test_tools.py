@@ -49,13 +49,16 @@ def demanded(method, **message):
 
 
 def test_tools_are_listed():
-    """The CLI gets each tool's name, description and schema, under the id it asked with."""
-    reply = json.loads(ToolServer((LOOK,)).reply(demanded("tools/list")))
-    assert reply["response"]["request_id"] == "r1"
-    answer = reply["response"]["response"]["mcp_response"]
-    assert answer["id"] == 7
-    described = {"name": "look", "description": "Look around", "inputSchema": LOOK.input_schema}
-    assert answer["result"]["tools"] == [{**described, "_meta": {"anthropic/maxResultSizeChars": 500_000}}]
+    """The CLI gets each tool's name, under the id it asked with; description and schema beside tools of its own."""
+    for whole, described in (
+        (False, {"name": "look", "description": "", "inputSchema": {"type": "object"}}),
+        (True, {"name": "look", "description": "Look around", "inputSchema": LOOK.input_schema}),
+    ):
+        reply = json.loads(ToolServer((LOOK,), whole=whole).reply(demanded("tools/list")))
+        assert reply["response"]["request_id"] == "r1"
+        answer = reply["response"]["response"]["mcp_response"]
+        assert answer["id"] == 7
+        assert answer["result"]["tools"] == [{**described, "_meta": {"anthropic/maxResultSizeChars": 500_000}}]
 
 
 def test_tools_are_told_in_advance():
@@ -185,7 +188,7 @@ def test_required_call_missing_twice():
     answer = Answer(asking(tool_choice=ToolChoice(required=True)))
     first = [event for line in cli.typed(*cli.message("No."), cli.result("No.")) for event in answer.feed(line)]
     assert not any(isinstance(event, TurnEnd) for event in first)
-    assert answer.lacks_call
+    assert answer.complaint
     answer.repair()
     *before, last = cli.typed(*cli.message("No.", msg_id="m2"), cli.result("No."))
     for line in before:
@@ -201,7 +204,7 @@ def test_required_call_cut_short():
     events = [event for line in lines for event in answer.feed(line)]
     assert events[-1].stop_reason == "max_tokens"
     assert answer.ended
-    assert not answer.lacks_call
+    assert not answer.complaint
 
 
 def structured(result, **schema):
@@ -216,14 +219,22 @@ def test_structured_answer():
     assert [event.text for event in events if isinstance(event, TextDelta)] == ['{"a": "ü"}']
 
 
-@pytest.mark.parametrize(
-    ("result", "schema"),
-    [(None, {}), ({}, {"required": ["a"]}), ({}, {"$ref": "http://127.0.0.1:9/schema"})],
-)
-def test_structured_answer_that_does_not_fit(result, schema):
-    """What does not satisfy the schema, or cannot be checked without fetching something, is an error."""
+@pytest.mark.parametrize(("result", "schema"), [(None, {}), ({}, {"$ref": "http://127.0.0.1:9/schema"})])
+def test_structured_answer_that_cannot_be_had(result, schema):
+    """No answer, and one that cannot be checked without fetching something, is an error."""
     with pytest.raises(SchemaUnsatisfied):
         structured(result, **schema)
+
+
+def test_structured_answer_that_does_not_fit():
+    """The model is told once where its answer does not fit; the second time it is an error."""
+    answer = Answer(Conversation("sonnet", "", HI, (), Options(schema={"type": "object", "required": ["a"]})))
+    lines = cli.typed(*cli.message("Sure: "), cli.result("Sure: ", structured_output={}))
+    assert not any(isinstance(event, TextDelta | TurnEnd) for line in lines for event in answer.feed(line))
+    assert "$" in answer.complaint
+    answer.repair()
+    with pytest.raises(SchemaUnsatisfied):
+        [answer.feed(line) for line in lines]
 
 
 def test_options_reach_the_process():

@@ -80,7 +80,7 @@ def _offer(request: ChatRequest) -> tuple[tuple[ToolDefinition, ...], Options]:
     else:
         offer, choice = offered(request.function_call, tools, "function_call")
     if offer:
-        check_names(tools, param, structured=how.schema is not None)
+        check_names(tools, param)
     # The old form has room for one call.
     parallel = how.parallel_tools and not old
     return offer, msgspec.structs.replace(how, tool_choice=choice, parallel_tools=parallel)

@@ -21,9 +21,9 @@ def definitions(tools: list[Any], param: str) -> tuple[ToolDefinition, ...]:
     return tuple(shared.definition(*_function(tool, f"{param}[{index}]", param)) for index, tool in enumerate(tools))
 
 
-def check_names(tools: tuple[ToolDefinition, ...], param: str, *, structured: bool) -> None:
-    """Raise BadRequest when a name comes twice or is the CLI's own, always or while the answer is `structured`."""
-    shared.check_names(tools, param, ".function" if param == "tools" else "", structured=structured)
+def check_names(tools: tuple[ToolDefinition, ...], param: str) -> None:
+    """Raise BadRequest when a name comes twice."""
+    shared.check_names(tools, param, ".function" if param == "tools" else "")
 
 
 def _function(tool: Any, param: str, listing: str) -> tuple[dict[str, Any], str]:

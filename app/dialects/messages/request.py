@@ -56,7 +56,7 @@ def parse(body: bytes, resolve_model: Callable[[str], str]) -> ParsedRequest:
     tools = definitions(request.tools or [])
     offer, choice, parallel = offered(request.tool_choice, tools)
     if offer:
-        check_names(tools, "tools", structured=how.schema is not None)
+        check_names(tools, "tools")
     conversation = Conversation(
         resolve_model(request.model),
         "" if request.system is None else content.texts(request.system, "system"),

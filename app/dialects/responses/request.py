@@ -62,7 +62,7 @@ def parse(body: bytes, resolve_model: Callable[[str], str], find: Find) -> Parse
     offer, choice = offered(request.tool_choice, tools)
     how = msgspec.structs.replace(_options(request), tool_choice=choice)
     if offer:
-        check_names(tools, "tools", structured=how.schema is not None)
+        check_names(tools, "tools")
     prompt = "\n\n".join(filter(None, (request.instructions, system)))
     return ParsedRequest(
         Conversation(

@@ -119,11 +119,10 @@ def test_place_in_schema():
     assert "$.properties.a.type" in refused(tools=[tool(parameters=wrong)]).message
 
 
-def test_reserved_name():
-    """The name of the CLI's own tool is free, except where that tool is in use."""
-    assert tools_of(ask(tools=[tool("StructuredOutput")])) == ["StructuredOutput"]
-    error = refused(tools=[tool("a"), tool("StructuredOutput")], response_format={"type": "json_object"})
-    assert error.param == "tools[1].function.name"
+@pytest.mark.parametrize("name", ["StructuredOutput", "ToolSearch", "mcp__client__a"])
+def test_names_of_the_cli(name):
+    """No name is taken, whatever the CLI calls its own tools, and also where the answer has a form."""
+    assert tools_of(ask(tools=[tool(name)], response_format={"type": "json_object"})) == [name]
 
 
 def function(name):

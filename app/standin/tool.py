@@ -23,6 +23,9 @@ KEYS = {
     "allowed_callers",
     "input_examples",
 }
+# What may be the name of a property at the top of an input.
+PROPERTY = "^[a-zA-Z0-9_.-]{1,64}$"
+COMBINED = ("oneOf", "allOf", "anyOf")
 # Tools the API runs itself are named by a dated type, `web_search_20250305`.
 SERVER_TOOL = re.compile(r"[a-z_]+_\d{8}")
 
@@ -71,12 +74,19 @@ def _check_custom(tool: dict[str, Any], place: str) -> str:
     schema = refusal.mapping(tool["input_schema"], f"{place}.input_schema", required=["type"])
     if schema["type"] != "object":
         raise refusal.invalid(f"{place}.input_schema.type: Input should be 'object'")
+    if any(word in schema for word in COMBINED):
+        raise refusal.invalid(
+            f"{place}.input_schema: input_schema does not support oneOf, allOf, or anyOf at the top level"
+        )
     problem = _schema_problem(json.dumps(schema, sort_keys=True))
     if problem is not None:
         raise refusal.invalid(
             f"{place}.input_schema: JSON schema is invalid. It must match JSON Schema draft 2020-12 "
             f"(https://json-schema.org/draft/2020-12). {problem}"
         )
+    for key in schema.get("properties", {}):
+        if not re.fullmatch(PROPERTY, key):
+            raise refusal.invalid(f"{place}.input_schema.properties: Property keys should match pattern '{PROPERTY}'")
     return name
 
 

@@ -39,6 +39,15 @@ REFUSED = {
         schema(type="object", properties={"a": {"type": "text"}}),
         "tools.0.custom.input_schema: JSON schema is invalid. It must match JSON Schema draft 2020-12",
     ),
+    "a property with a name in brackets": (
+        schema(type="object", properties={"filter[id]": {}}),
+        "input_schema.properties: Property keys should match pattern '^[a-zA-Z0-9_.-]{1,64}$'",
+    ),
+    "a property with a long name": (schema(type="object", properties={"a" * 65: {}}), "Property keys should match"),
+    "alternatives at the top": (
+        schema(type="object", anyOf=[{}]),
+        "input_schema: input_schema does not support oneOf, allOf, or anyOf at the top level",
+    ),
     "a schema with required in words": (schema(type="object", required="a"), "JSON schema is invalid"),
     "an unknown choice": (
         request(tools=[tool()], tool_choice={"type": "required"}),

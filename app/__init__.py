@@ -68,7 +68,7 @@ def create_app(settings: Settings | None = None, dialects: Sequence[Dialect] = D
     request_log.init_app(app, recent)
     app.before_request(functools.partial(departures.bound, settings.idle_timeout))
     Gate(settings).init_app(app)
-    Keys(keyring, KeyLimits(settings.key_concurrency, settings.key_rpm)).init_app(app)
+    Keys(keyring, KeyLimits(settings.key_concurrency, settings.key_rpm), settings.admin_keys).init_app(app)
     error_responses.init_app(app)
     app.register_blueprint(health)
     app.register_blueprint(page)

@@ -161,6 +161,13 @@ class Settings:
         parse_keys,
         secret=True,
     )
+    admin_keys: tuple[str, ...] = _setting(
+        "CLAUDE_PROXY_ADMIN_KEYS",
+        (),
+        "Names of API keys, separated by commas, that see everybody's figures in `/metrics` and on the status page, or "
+        "anyone; the others see their own.",
+        read.names,
+    )
     key_concurrency: int = _setting(
         "CLAUDE_PROXY_KEY_CONCURRENCY",
         0,

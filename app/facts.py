@@ -8,8 +8,9 @@ import msgspec
 class Facts(msgspec.Struct, frozen=True, kw_only=True):
     """One request, running or ended.
 
-    `at` is in unix seconds, times are in milliseconds, and None where they are not known. `route` is the rule, not the
-    path; `code` is the error's, also of one that ended a stream. The token counts are disjoint.
+    `at` is in unix seconds, times are in milliseconds, and None where they are not known. `owner` is the key's
+    identity, for nobody to see. `route` is the rule, not the path; `code` is the error's, also of one that ended a
+    stream. The token counts are disjoint.
     """
 
     id: str
@@ -17,6 +18,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     route: str
     turn: bool
     key: str | None = None
+    owner: str = ""
     status: int | None = None
     code: str | None = None
     model: str | None = None

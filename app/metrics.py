@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 import time
 from collections.abc import Iterator, Mapping
+from typing import cast
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector, generate_latest
 from prometheus_client.core import (
@@ -31,6 +32,8 @@ from app.watchdog import BUCKETS, Stalls
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 PREFIX = "claude_proxy"
 OTHER = "other"
+# Families that every key may see.
+OPEN_TO_ALL = (f"{PREFIX}_build", f"{PREFIX}_plan")
 # Seconds.
 FIRST_TOKEN = (0.1, 0.25, 0.5, 0.75, 1, 1.5, 2, 3, 5, 8, 13, 20, 30, 60)
 DURATION = (0.05, 0.25, 0.5, 1, 2, 4, 8, 15, 30, 60, 120, 300, 600, 900)
@@ -42,6 +45,7 @@ class Metrics:
 
     def __init__(self, pool: Pool, catalogue: Catalogue) -> None:
         self._catalogue = catalogue
+        self._owners: dict[str | None, str] = {}  # who has a key's name
         self._registry = registry = CollectorRegistry()
         labels = ("route", "model", "status", "code", "key")
 
@@ -71,6 +75,7 @@ class Metrics:
     def observe(self, facts: Facts) -> None:
         """Count a request that has ended."""
         key, model = facts.key or "", self._model(facts.model)
+        self._begin_anew(key, facts.owner)
         self._requests.labels(facts.route, model, str(facts.status or ""), facts.code or "", key).inc()
         self._duration.labels(facts.route, model).observe(facts.ms / 1000)
         self._heartbeats.inc(facts.heartbeats)
@@ -86,9 +91,20 @@ class Metrics:
             if number := getattr(facts, f"{kind}_tokens"):
                 self._tokens.labels(kind, model, key).inc(number)
 
-    def exposition(self) -> bytes:
-        """Return all numbers in Prometheus's text format."""
-        return generate_latest(self._registry)
+    def exposition(self, owner: str | None = None, key: str | None = None) -> bytes:
+        """Return all numbers in Prometheus's text format; for an `owner` those of its `key`, and the plan's."""
+        if owner is None:
+            return generate_latest(self._registry)
+        return generate_latest(
+            cast("CollectorRegistry", _Own(self._registry, key, holds=self._owners.get(key) == owner))
+        )
+
+    def _begin_anew(self, key: str, owner: str) -> None:
+        """Forget what is counted for a name that another holds now: it is another key."""
+        if self._owners.setdefault(key, owner) != owner:
+            self._owners[key] = owner
+            for counter in (self._requests, self._tokens):
+                counter.remove_by_labels({"key": key})
 
     def _model(self, name: str | None) -> str:
         """Return a name of the catalogue, else a family, else `other`; "" where no model answered."""
@@ -98,6 +114,27 @@ class Metrics:
             return name
         family = self._catalogue.family(name)
         return family if family in FAMILIES else OTHER
+
+
+class _Own:
+    """What one key may see of a registry: what is counted for it alone, and what belongs to nobody."""
+
+    def __init__(self, registry: CollectorRegistry, key: str | None, *, holds: bool) -> None:
+        self._registry = registry
+        self._key = key
+        self._holds = holds
+
+    def collect(self) -> Iterator[Metric]:
+        """Return the families, without those that count for all together."""
+        for family in self._registry.collect():
+            if family.name.startswith(OPEN_TO_ALL):
+                yield family
+            elif self._holds:
+                own = [sample for sample in family.samples if sample.labels.get("key") == self._key]
+                if own:
+                    shown = Metric(family.name, family.documentation, family.type, family.unit)
+                    shown.samples = own
+                    yield shown
 
 
 class _State(Collector):

@@ -26,7 +26,7 @@ def ready() -> tuple[dict[str, Any], int]:
     """Say whether a request would be answered, and if not, what to do."""
     parts = state()
     parts.pool.supply.inquiry.look()
-    body = {**readiness.verdict(parts.pool), **readiness.counts(parts)}
+    body = {**readiness.verdict(parts.pool), **readiness.counts(parts, flask.g.view)}
     return body, 200 if body["reason"] is None else 503
 
 
@@ -35,4 +35,4 @@ def numbers() -> flask.Response:
     """Return the numbers in Prometheus's text format."""
     parts = state()
     parts.pool.supply.inquiry.look()
-    return flask.Response(parts.metrics.exposition(), content_type=metrics.CONTENT_TYPE)
+    return flask.Response(parts.metrics.exposition(flask.g.view, flask.g.key_name), content_type=metrics.CONTENT_TYPE)

@@ -48,7 +48,7 @@ def guard(response: flask.Response) -> flask.Response:
 def show() -> str:
     """Return the page, as it is without its script."""
     parts = state()
-    told = live().sections()["state"]
+    told = live().sections(flask.g.view)["state"]
     models = tuple(msgspec.convert(entry, Model) for entry in parts.catalogue.entries())
     closed = flask.g.get("key_name") is not None
     access = Access(_base_url(parts.settings.port), KEY if closed else "not-needed", models)
@@ -88,7 +88,7 @@ def events() -> flask.Response:
         patience = parts.settings.idle_timeout
         failing.enter_context(parts.departures.watch(flask.request.environ, gone.set, patience))
         scope = failing.pop_all()
-    response = flask.Response(live().news(gone), headers=sse.HEADERS)
+    response = flask.Response(live().news(gone, flask.g.view), headers=sse.HEADERS)
     response.call_on_close(scope.close)
     return response
 

@@ -19,6 +19,7 @@ class Entry:
     def __init__(self, request_id: str, route: str, *, turn: bool) -> None:
         self.id = request_id
         self.key: str | None = None
+        self.owner = ""
         self.status: int | None = None
         self.code: str | None = None
         self.runs: Sequence[Run] = ()
@@ -50,6 +51,7 @@ class Entry:
             route=self._route,
             turn=self.turn,
             key=self.key,
+            owner=self.owner,
             status=self.status,
             code=next(iter([*codes, *gone]), None) or self.code,
             model=first.model if first else None,

@@ -7,6 +7,7 @@ import binascii
 
 import flask
 
+from app.config import ANYONE
 from app.errors import InvalidKey
 from app.keys.keyring import Keyring
 from app.web.key_limits import KeyLimits
@@ -20,10 +21,12 @@ class Keys:
 
     `flask.g.key_name` is the key's name, for the log, and `flask.g.owner` its identity: what is kept for one is never
     another's, not even under the same name. A server without keys asks for none; the name is None then, the owner "".
+    `flask.g.view` is the owner whose figures the caller may see, None for those of all.
     `flask.g.client` is who has a share of the slots: the owner, or what looks like one program.
     """
 
-    def __init__(self, keyring: Keyring, limits: KeyLimits) -> None:
+    def __init__(self, keyring: Keyring, limits: KeyLimits, admins: tuple[str, ...] = ()) -> None:
+        self._admins = admins
         self._keyring = keyring
         self._limits = limits
 
@@ -38,6 +41,7 @@ class Keys:
         """Raise InvalidKey, KeysUnusable, KeyBusy or KeyRateLimited unless the caller may go on."""
         request = flask.request
         flask.g.key_name, flask.g.owner, flask.g.client = None, "", _program(request)
+        flask.g.view = None
         if (request.endpoint == OPEN and request.method in {"GET", "HEAD"}) or not self._keyring.closed:
             return
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
@@ -53,6 +57,7 @@ class Keys:
                 else "This server needs an API key, as `Authorization: Bearer KEY` or `x-api-key: KEY`."
             )
         flask.g.key_name, flask.g.owner, flask.g.client = key.name, key.identity, key.identity
+        flask.g.view = None if self._admins == ANYONE or key.name in self._admins else key.identity
         # Reading costs nothing; whatever is posted to a route that exists is a completion.
         if request.method == "POST" and request.url_rule is not None:
             flask.g.key_hold = self._limits.enter(key.name)

@@ -50,13 +50,13 @@ class Live:
             with self._lock:
                 self._open -= 1
 
-    def news(self, gone: threading.Event) -> Iterator[bytes]:
+    def news(self, gone: threading.Event, view: str | None) -> Iterator[bytes]:
         """Yield what has changed, and comments in between, until the reader is gone or the server stops."""
         sent: dict[str, bytes] = {}
         yield b"retry: 2000\n\n"
         last = time.monotonic()
         while not (gone.is_set() or self._state.pool.draining):
-            encoded = {name: msgspec.json.encode(value) for name, value in self.sections().items()}
+            encoded = {name: msgspec.json.encode(value) for name, value in self.sections(view).items()}
             changed = {name: msgspec.Raw(value) for name, value in encoded.items() if sent.get(name) != value}
             sent = encoded
             if changed:
@@ -67,19 +67,23 @@ class Live:
                 yield b": still here\n\n"
             gone.wait(BEAT)
 
-    def sections(self) -> dict[str, Any]:
-        """Return what the page shows, part by part; a part is the same as long as nothing in it changes."""
+    def sections(self, view: str | None) -> dict[str, Any]:
+        """Return what the page shows, part by part; a part is the same as long as nothing in it changes.
+
+        Of requests it shows those of the owner `view`, None for all.
+        """
         self._state.pool.supply.inquiry.look()
-        told = readiness.counts(self._state)
-        verdict = self._fresh_verdict(told["last_errors"])
-        turns = [msgspec.to_builtins(facts) for facts in self._state.recent.turns]
+        told = readiness.counts(self._state, view)
+        verdict = self._fresh_verdict(self._state.recent.errors())
+        turns = [msgspec.to_builtins(facts) for facts in self._state.recent.turns(view)]
         for turn in turns:
+            del turn["owner"]
             if turn["running"]:
                 del turn["ms"]
         return {
             "state": {"reason": verdict["reason"], "limited": told["limited"], "counts": _counts(verdict, told)},
             "plan": told["plan"],
-            "minutes": self._state.minutes.series(),
+            "minutes": self._state.minutes.series(view),
             "turns": turns,
         }
 

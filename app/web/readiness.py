@@ -36,10 +36,11 @@ def verdict(pool: Pool) -> dict[str, Any]:
     return {"status": "ready" if reason is None else "not_ready", "reason": reason, "cli": cli, "login": login}
 
 
-def counts(state: State) -> dict[str, Any]:
+def counts(state: State, view: str | None) -> dict[str, Any]:
     """Return what can be read off at once: the plan, turns, processes and last errors.
 
-    A used-up plan is no failure of the server: it stays ready, since other models may be open, and `limited` says it.
+    The errors are those of the owner `view`, None for all. A used-up plan is no failure of the server: it stays ready,
+    since other models may be open, and `limited` says it.
     """
     pool = state.pool
     supply = pool.supply
@@ -59,5 +60,5 @@ def counts(state: State) -> dict[str, Any]:
             "ended": dict(supply.registry.ends),
         },
         "plan": {"windows": msgspec.to_builtins(supply.plan.windows), "limits": msgspec.to_builtins(limits)},
-        "last_errors": state.recent.errors,
+        "last_errors": state.recent.errors(view),
     }

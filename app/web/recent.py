@@ -58,15 +58,17 @@ class Recent:
         """Whether a request has not got its whole response."""
         return bool(self._running)
 
-    @property
-    def turns(self) -> list[Facts]:
-        """The turns, those that run first, each part with the latest first."""
+    def turns(self, owner: str | None = None) -> list[Facts]:
+        """Return an owner's turns, None for all, those that run first, each part with the latest first."""
         with self._lock:
             running = [entry.facts(running=True) for entry in reversed(self._running.values())]
-            return [facts for facts in (*running, *self._ended) if facts.turn]
+            return [facts for facts in (*running, *self._ended) if facts.turn and owner in {None, facts.owner}]
 
-    @property
-    def errors(self) -> list[dict[str, Any]]:
-        """The last errors, the latest first: when (unix seconds), which code, on which route."""
+    def errors(self, owner: str | None = None) -> list[dict[str, Any]]:
+        """Return an owner's last errors, the latest first: when (unix seconds), which code, on which route."""
         with self._lock:
-            return [{"at": round(facts.at, 3), "code": facts.code, "route": facts.route} for facts in self._errors]
+            return [
+                {"at": round(facts.at, 3), "code": facts.code, "route": facts.route}
+                for facts in self._errors
+                if owner in {None, facts.owner}
+            ]

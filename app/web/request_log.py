@@ -48,6 +48,7 @@ def _end(recent: Recent, response: flask.Response) -> flask.Response:
         response.headers[words.id_header] = entry.id
     if words.time_header is not None and entry.turn:
         response.headers[words.time_header] = str(entry.ms)
+    entry.owner = flask.g.get("owner", "")
     entry.key, entry.status, entry.code = flask.g.get("key_name"), response.status_code, flask.g.get("error_code")
     # A stream ends when it is closed; so does any other response.
     response.call_on_close(functools.partial(recent.end, entry))

@@ -20,7 +20,7 @@ PATHS = ("/", "/page.js", "/page.css", "/events")
 def news(app):
     """Give the news of the application: a function that returns what is told next."""
     gone = threading.Event()
-    told = app.extensions[LIVE].news(gone)
+    told = app.extensions[LIVE].news(gone, None)
 
     def following():
         for data in told:

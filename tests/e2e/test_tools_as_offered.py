@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import zlib
 from typing import Any
 
 import pytest
@@ -243,3 +245,40 @@ def test_alternatives_at_the_top(server: Server, standin: StandIn, route: str) -
     }
     assert tool["input_schema"]["required"] == ["kind"]
     assert tool["description"].startswith("Draw\n\n") and '{"const": "circle"}' in tool["description"]
+
+
+def test_pictures_and_documents_in_results(keeping_server: Server, standin: StandIn) -> None:
+    """What a tool shows reaches the API byte for byte, however large, also where a process waits for the result."""
+    picture = base64.b64encode(_png(2560, 1440)).decode()
+    shown = [
+        {"type": "text", "text": "See"},
+        {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": picture}},
+        {
+            "type": "document",
+            "source": {"type": "base64", "media_type": "application/pdf", "data": "JVBERi0xLjQKJSVFT0YK"},
+        },
+    ]
+
+    def reply(body: dict[str, Any]) -> Reply:
+        if any(block["type"] == "tool_result" for _, blocks in turns(body) for block in blocks):
+            return Reply((Text(["Done."]),))
+        return Reply((ToolUse("look", {}),))
+
+    standin.reply = reply
+    messages: list[Any] = [{"role": "user", "content": "Go"}]
+    fields = {"messages": messages, "max_tokens": 9_000}
+    answer = asked(keeping_server, "/v1/messages", {"look": TOOLS["x"]}, **fields)
+    result = {"type": "tool_result", "tool_use_id": answer["content"][-1]["id"], "content": shown}
+    messages += [{"role": "assistant", "content": answer["content"]}, {"role": "user", "content": [result]}]
+    assert asked(keeping_server, "/v1/messages", {"look": TOOLS["x"]}, **fields)["content"][0]["text"] == "Done."
+    (told,) = [b for _, blocks in turns(standin.messages[-1]) for b in blocks if b["type"] == "tool_result"]
+    assert told["content"] == shown
+
+
+def _png(width: int, height: int) -> bytes:
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return len(data).to_bytes(4, "big") + kind + data + zlib.crc32(kind + data).to_bytes(4, "big")
+
+    head = width.to_bytes(4, "big") + height.to_bytes(4, "big") + bytes([8, 0, 0, 0, 0])
+    rows = zlib.compress(bytes(height * (width + 1)))
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")

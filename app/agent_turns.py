@@ -14,7 +14,7 @@ import msgspec
 
 from app import openclaw
 from app.config import ANYONE, Settings
-from app.conversation import Conversation
+from app.conversation import Conversation, ToolChoice
 from app.errors import BadRequest, Forbidden
 
 # What `all` stands for. Named one by one: a newer CLI may bring tools that work in the background, on a schedule or
@@ -25,6 +25,8 @@ ALL = tuple(
     Write
     """.split()
 )
+# What stands in for a tool that a client's API would run, by the beginning of the tool's type, which is often dated.
+STAND_INS = {"web_search": "WebSearch"}
 
 log = logging.getLogger(__name__)
 
@@ -34,8 +36,9 @@ def staffed(conversation: Conversation, settings: Settings, asked: str | None, k
 
     `key` is the name of the API key that asks, None on a server without keys. `asked` names the tools a client wants,
     as `none` or a list with commas; without it the client wants what there is.
-    Tools that the conversation names already it needs, beside its client's. Raises BadRequest where the operator does
-    not allow them, and Forbidden where the CLI would refuse to run without asking for permission.
+    Tools that the conversation names already stand in for its client's, and those that the operator does not allow are
+    left out. Raises BadRequest where the client forces one of them, and Forbidden where the CLI would refuse to run
+    without asking for permission.
     """
     if conversation.own_tools:
         return _as_named(conversation, settings, key)
@@ -69,17 +72,23 @@ def usual(settings: Settings) -> tuple[str, ...]:
 
 
 def _as_named(conversation: Conversation, settings: Settings, key: str | None) -> Conversation:
-    missing = set(conversation.own_tools).difference(allowed(settings, key))
-    if missing:
-        names = ",".join(sorted(missing))
-        raise BadRequest(
-            f"tools: Claude Code's {names} would run on this server's machine, which its operator does not allow; "
-            f"CLAUDE_PROXY_TOOLS={names} with CLAUDE_PROXY_TOOLS_FOR={key or 'anyone'} does.",
-            param="tools",
-            code="tool_not_allowed",
-        )
-    _check_user(settings)
-    return conversation
+    may_run = allowed(settings, key)
+    tools = tuple(tool for tool in conversation.own_tools if tool in may_run)
+    options = conversation.options
+    forced = options.tool_choice.name
+    if forced in conversation.own_tools:
+        if forced not in tools:
+            raise BadRequest(
+                f"tool_choice: Claude Code's {forced} would run on this server's machine, which its operator does not "
+                f"allow; CLAUDE_PROXY_TOOLS={forced} with CLAUDE_PROXY_TOOLS_FOR={key or 'anyone'} does.",
+                param="tool_choice",
+                code="tool_not_allowed",
+            )
+        # It runs within the turn, so that the answer is no call of it.
+        options = msgspec.structs.replace(options, tool_choice=ToolChoice())
+    if tools:
+        _check_user(settings)
+    return msgspec.structs.replace(conversation, own_tools=tools, options=options)
 
 
 def _is_mapped(conversation: Conversation, settings: Settings) -> bool:

@@ -72,6 +72,15 @@ class ToolResultBlock(msgspec.Struct, frozen=True, tag="tool_result", omit_defau
     is_error: bool = False
 
 
+# Stands where a call got no result because somebody interrupted the tool; the API takes no call without one.
+INTERRUPTED = TextBlock("[The tool was interrupted; it gave no result.]")
+
+
+def interrupted(call_id: str) -> ToolResultBlock:
+    """Return the result of a call that got none."""
+    return ToolResultBlock(call_id, (INTERRUPTED,), is_error=True)
+
+
 class ThinkingBlock(msgspec.Struct, frozen=True, tag="thinking"):
     """What the assistant thought; the API takes it back only unchanged, with its signature."""
 
@@ -93,6 +102,21 @@ class Turn(msgspec.Struct, frozen=True):
 
     role: Literal["user", "assistant"]
     content: tuple[Block, ...]
+
+
+# How Claude Code, where it is the client, begins its system prompt: with a line about itself, in a block of its own.
+ATTRIBUTION = "x-anthropic-billing-header"
+
+
+def without_attribution(system: str) -> str:
+    """Return a system prompt without its client's line about itself.
+
+    The CLI takes a prompt that begins so for the line that it writes itself, so that the client's would stand in for it
+    and the prompt would stand in that block. It says who asks, which is the CLI, and differs with each conversation.
+    """
+    while system.startswith(ATTRIBUTION):
+        system = system.partition("\n")[2].lstrip("\n")
+    return system
 
 
 class ToolDefinition(msgspec.Struct, frozen=True):
@@ -159,6 +183,13 @@ class Conversation(msgspec.Struct, frozen=True):
         """Return the tools that the model gets to see: only the one it must call, if there is one."""
         name = self.options.tool_choice.name
         return self.tools if name is None else tuple(tool for tool in self.tools if tool.name == name)
+
+    @property
+    def interrupted(self) -> tuple[str, ...]:
+        """Return the ids of the calls that were answered as interrupted."""
+        blocks = (block for turn in self.turns for block in turn.content)
+        results = (block for block in blocks if isinstance(block, ToolResultBlock))
+        return tuple(result.tool_use_id for result in results if result == interrupted(result.tool_use_id))
 
     @property
     def question(self) -> Turn:

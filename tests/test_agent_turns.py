@@ -142,16 +142,20 @@ def test_mapped_by_the_operator():
 
 
 def test_tools_that_a_request_needs():
-    """A request for web search gets it beside its own functions where the operator allows it, else a clear refusal."""
+    """A request for web search gets it where the operator allows it; else only force is refused."""
     searching = msgspec.structs.replace(with_tools(PLAIN), own_tools=("WebSearch",))
     assert staffed(searching, settings("Read,WebSearch"), None) == searching
     assert staffed(searching, settings("all"), None) == searching
+    forced = msgspec.structs.replace(searching, options=Options(tool_choice=ToolChoice(name="WebSearch")))
+    assert staffed(forced, settings("WebSearch"), None) == searching
     for tools in ("", "none", "Read"):
+        assert staffed(searching, settings(tools), None) == with_tools(PLAIN)
         with pytest.raises(BadRequest, match="CLAUDE_PROXY_TOOLS=WebSearch") as caught:
-            staffed(searching, settings(tools), None)
-        assert caught.value.param == "tools"
+            staffed(forced, settings(tools), None)
+        assert caught.value.param == "tool_choice"
+    assert staffed(searching, settings("all"), None, "laptop") == with_tools(PLAIN)
     with pytest.raises(BadRequest, match="CLAUDE_PROXY_TOOLS_FOR=laptop"):
-        staffed(searching, settings("all"), None, "laptop")
+        staffed(forced, settings("all"), None, "laptop")
 
 
 def test_user_and_tool_text_detect_nothing():

@@ -1,4 +1,4 @@
-"""Tool calls and their results in the history: each call answered, right after it, as the API demands."""
+"""Tool calls and their results in the history: which result is whose, under ids that the API takes."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from typing import Any
 
 from app.conversation import DocumentBlock, ImageBlock, TextBlock, ToolResultBlock, ToolUseBlock, Turn, plain
 from app.dialects.fields import invalid
-from app.errors import BadRequest
 
 Content = TextBlock | ImageBlock | DocumentBlock
 
@@ -16,50 +15,85 @@ Content = TextBlock | ImageBlock | DocumentBlock
 class ToolRounds:
     """Follows the calls of one history, message by message.
 
-    Clients may hand ids back without their punctuation, so ids are compared by their letters and digits. Where the
-    history `continues` one that the client does not repeat, results may come first; whoever knows it checks them.
+    Clients may hand ids back without their punctuation, so ids are compared by their letters and digits. A result may
+    come before its call. What comes twice and is the same is left out, and its place added to `ignored`. Where the
+    history `continues` one that the client does not repeat, results may have no call; whoever knows it checks them.
     """
 
-    def __init__(self, *, continues: bool = False) -> None:
+    def __init__(self, ignored: list[str], *, continues: bool = False) -> None:
         self._continues = continues
-        self._open: dict[str, str] = {}  # letters and digits of an unanswered call's id -> the id the API gets
+        # By the letters and digits of their ids:
+        self._open: dict[str, ToolUseBlock] = {}  # calls without a result so far
+        self._answered: dict[str, ToolResultBlock] = {}  # the last result of that id
+        self._early: dict[str, tuple[str, str]] = {}  # results without a call so far: the id as given, and its place
+        self._closed: set[str] = set()  # open calls that the user has spoken after
         self._used: set[str] = set()
+        self._called = False
+        self._ignored = ignored
 
     def resume(self, turn: Turn) -> None:
-        """Take up a turn that was said before; the calls of the last one wait for their results."""
-        self._open = {plain(block.id): block.id for block in turn.content if isinstance(block, ToolUseBlock)}
-        self._used.update(self._open.values())
+        """Take up a turn that was said before, whose ids are the API's."""
+        for block in turn.content:
+            if isinstance(block, ToolUseBlock):
+                self._open[plain(block.id)] = block
+                self._used.add(block.id)
+                self._called = True
+            elif isinstance(block, ToolResultBlock):
+                self._open.pop(plain(block.tool_use_id), None)
+                self._answered[plain(block.tool_use_id)] = block
 
-    def call(self, given: Any, name: str, arguments: dict[str, Any], param: str) -> ToolUseBlock:
-        """Return a call of the assistant; it must be answered before anything else is said.
+    def speak(self) -> None:
+        """Take note that the user says something: a call without a result may have been interrupted."""
+        self._closed.update(self._open)
+
+    def call(self, given: Any, name: str, arguments: dict[str, Any], param: str) -> list[ToolUseBlock]:
+        """Return a call of the assistant, nothing where it is one that was read already.
 
         Raises BadRequest naming `param`, the place of its id.
         """
         if not isinstance(given, str) or not plain(given):
             raise invalid(param, "must be a string with letters or digits")
-        if plain(given) in self._open:
-            raise invalid(param, f"{given!r} is used twice")
-        call_id = self._open[plain(given)] = self._unused(_native(given))
-        return ToolUseBlock(call_id, name, arguments)
+        self._called = True
+        key = plain(given)
+        before = None if key in self._closed else self._open.get(key)
+        if before is not None and (before.name, before.input) == (name, arguments):
+            self._ignored.append(param)
+            return []
+        if before is not None:
+            raise invalid(param, f"{given!r} is used twice, for different calls")
+        if self._early.pop(key, None) is not None:
+            return [ToolUseBlock(self._answered[key].tool_use_id, name, arguments)]
+        call = self._open[key] = ToolUseBlock(self._unused(_native(given)), name, arguments)
+        self._closed.discard(key)
+        return [call]
 
-    def result(self, given: Any, content: Iterable[Content], param: str, *, is_error: bool = False) -> ToolResultBlock:
-        """Return what a call gave. Raises BadRequest naming `param`, the place of the id, when no call waits for it."""
-        if not isinstance(given, str):
+    def result(
+        self, given: Any, content: Iterable[Content], param: str, *, is_error: bool = False
+    ) -> list[ToolResultBlock]:
+        """Return what a call gave, nothing where it is a result that was read already.
+
+        Raises BadRequest naming `param`, the place of the id, for a second result of a call.
+        """
+        if not isinstance(given, str) or not plain(given):
             raise invalid(param, "must name the call this is the result of")
-        call = self._open.pop(plain(given), None)
-        if call is None and self._continues and not self._used:
-            call = _native(given)
-        if not call:
-            raise invalid(param, f"{given!r} answers no tool call of the assistant message before it")
-        return ToolResultBlock(call, tuple(content), is_error)
+        key, what = plain(given), tuple(content)
+        call = self._open.pop(key, None)
+        before = self._answered.get(key)
+        if call is None and before is not None:
+            if (before.content, before.is_error) != (what, is_error):
+                raise invalid(param, f"{given!r} has another result already; a tool call has one")
+            self._ignored.append(param)
+            return []
+        if call is None and (self._called or not self._continues):
+            self._early[key] = (given, param)
+        call_id = self._unused(_native(given)) if call is None else call.id
+        found = self._answered[key] = ToolResultBlock(call_id, what, is_error)
+        return [found]
 
-    def expect_none(self, param: str, lacking: str = "a tool message") -> None:
-        """Raise BadRequest when a call still waits for its result, which comes as what is `lacking`."""
-        if self._open:
-            missing = ", ".join(self._open.values())
-            raise BadRequest(
-                f"{param}: the tool calls before it lack {lacking} for: {missing}", param=param, code="invalid_value"
-            )
+    def check(self) -> None:
+        """Raise BadRequest where a result has no call."""
+        for given, param in self._early.values():
+            raise invalid(param, f"{given!r} answers no tool call of this conversation")
 
     def _unused(self, call_id: str) -> str:
         # Some clients count from one again in each round; the API wants ids unique in the conversation.

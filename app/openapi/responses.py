@@ -84,6 +84,7 @@ HEADERS = {
     "x-proxy-served": {"description": "Which process answered: kept, parked, primed, spare or cold.", "schema": STRING},
     "X-Session-Id": {"description": "The session, where the request named one.", "schema": STRING},
     "x-proxy-ignored": {"description": "Parameters that were sent and have no effect.", "schema": STRING},
+    "x-proxy-interrupted": {"description": "Tool calls without a result, told as interrupted.", "schema": STRING},
 }
 
 

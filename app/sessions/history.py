@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from app.conversation import Block, Conversation, ToolResultBlock, ToolUseBlock, Turn, plain
+from app.conversation import Block, Conversation, ToolResultBlock, ToolUseBlock, Turn, interrupted, plain
 from app.errors import BadRequest
 from app.sessions.store import Session
 
@@ -27,21 +27,19 @@ def continued(session: Session | None, conversation: Conversation) -> Conversati
 
 
 def _paired(said: Turn, question: Turn) -> Turn:
-    """Return the question with the ids of the calls that its results answer; each call has its result."""
+    """Return the question with the ids of the calls that its results answer; each call has its result, first of all."""
     calls = {plain(block.id): block.id for block in said.content if isinstance(block, ToolUseBlock)}
-    blocks: list[Block] = []
-    for block in question.content:
-        if isinstance(block, ToolResultBlock):
-            call_id = calls.pop(plain(block.tool_use_id), None)
-            if call_id is None:
-                raise _misfit(f"{block.tool_use_id!r} answers no tool call of this session's last answer")
-            blocks.append(msgspec.structs.replace(block, tool_use_id=call_id))
-        else:
-            blocks.append(block)
-    if calls:
+    results: list[Block] = []
+    for block in _results(question):
+        call_id = calls.pop(plain(block.tool_use_id), None)
+        if call_id is None:
+            raise _misfit(f"{block.tool_use_id!r} answers no tool call of this session's last answer")
+        results.append(msgspec.structs.replace(block, tool_use_id=call_id))
+    words = [block for block in question.content if not isinstance(block, ToolResultBlock)]
+    if calls and not words:
         missing = ", ".join(calls.values())
         raise _misfit(f"this session's last answer has tool calls that lack a tool message: {missing}")
-    return Turn("user", tuple(blocks))
+    return Turn("user", (*results, *map(interrupted, calls.values()), *words))
 
 
 def _results(turn: Turn) -> list[ToolResultBlock]:

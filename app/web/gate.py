@@ -34,8 +34,8 @@ FOREIGN = frozenset({"cross-site", "same-site"})
 LINKED = frozenset({"page.show", "docs.index", "docs.show"})
 PROBED = "health.alive"
 EXPOSED = (
-    "x-request-id, request-id, openai-processing-ms, x-session-id, x-proxy-served, x-proxy-ignored, x-should-retry, "
-    "Retry-After, WWW-Authenticate"
+    "x-request-id, request-id, openai-processing-ms, x-session-id, x-proxy-served, x-proxy-ignored, "
+    "x-proxy-interrupted, x-should-retry, Retry-After, WWW-Authenticate"
 )
 
 

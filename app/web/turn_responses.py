@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import logging
 from collections.abc import Callable, Iterable, Sequence
 
@@ -10,11 +11,12 @@ import flask
 import msgspec
 
 from app import openclaw
-from app.agent_turns import staffed
+from app.agent_turns import STAND_INS, staffed
 from app.cancellation import Cancellation
 from app.claude.run import Run
-from app.conversation import Conversation
+from app.conversation import ATTRIBUTION, Conversation, without_attribution
 from app.dialects.dialect import Request
+from app.dialects.ignored import fit
 from app.errors import ClientGone
 from app.events import Event
 from app.logs import Line
@@ -31,6 +33,14 @@ AFFINITY_HEADER = "x-session-affinity"
 log = logging.getLogger("app.request")
 
 
+@dataclasses.dataclass(eq=False)
+class _Notes:
+    """What the answer's headers tell of the request; all of it is known with the first event."""
+
+    ignored: list[str]
+    interrupted: tuple[str, ...] = ()
+
+
 def respond(request: Request, session: SessionTurn | None = None) -> flask.Response:
     """Return the answer to a request: a turn for each of its conversations, side by side; or the one of a session.
 
@@ -40,8 +50,9 @@ def respond(request: Request, session: SessionTurn | None = None) -> flask.Respo
 
 
 def _streamed(request: Request, session: SessionTurn | None) -> flask.Response:
+    notes = _Notes([*request.ignored])
     with contextlib.ExitStack() as failing:
-        run, all_batches = _begin(request.conversations, failing, session)
+        run, all_batches = _begin(request.conversations, failing, session, notes)
         batches = iter(all_batches)
         try:
             early = sse.hold(batches)
@@ -54,21 +65,22 @@ def _streamed(request: Request, session: SessionTurn | None) -> flask.Response:
     # Also called when the body was never iterated, which a `finally` in a generator is not.
     response.call_on_close(scope.close)
     scope.callback(_log_end, run, flask.request.path, request_log.marks())
-    return _marked(response, run, request.ignored, session)
+    return _marked(response, run, notes, session)
 
 
 def _whole(request: Request, session: SessionTurn | None) -> flask.Response:
+    notes = _Notes([*request.ignored])
     with contextlib.ExitStack() as scope:
-        run, batches = _begin(request.conversations, scope, session)
+        run, batches = _begin(request.conversations, scope, session, notes)
         try:
             body = request.render(batches)
         finally:
             flask.g.facts.update(_facts(run))
-    return _marked(flask.Response(body, mimetype="application/json"), run, request.ignored, session)
+    return _marked(flask.Response(body, mimetype="application/json"), run, notes, session)
 
 
 def _begin(
-    conversations: Sequence[Conversation], scope: contextlib.ExitStack, session: SessionTurn | None
+    conversations: Sequence[Conversation], scope: contextlib.ExitStack, session: SessionTurn | None, notes: _Notes
 ) -> tuple[Run, Iterable[list[Event]]]:
     """Return the first run and the batches of them all; they end with `scope` or with their client."""
     parts = state()
@@ -85,7 +97,7 @@ def _begin(
             )
 
     scope.enter_context(parts.departures.watch(flask.request.environ, gone, parts.settings.idle_timeout))
-    as_asked = _asking(remembered=session is not None)
+    as_asked = _asking(notes, remembered=session is not None)
     runs: list[Run] = []
     flask.g.entry.runs = runs
     if session is not None:
@@ -107,7 +119,7 @@ def _begin(
     return runs[0], fan
 
 
-def _asking(*, remembered: bool) -> Callable[[Conversation], Conversation]:
+def _asking(notes: _Notes, *, remembered: bool) -> Callable[[Conversation], Conversation]:
     """Return what adds to a conversation what the current request's headers, and the settings, say of it.
 
     A conversation that this server has `remembered` goes on as it is. What is returned may be called when the request
@@ -119,18 +131,27 @@ def _asking(*, remembered: bool) -> Callable[[Conversation], Conversation]:
     hint, tools = headers.get(AFFINITY_HEADER, ""), headers.get(TOOLS_HEADER)
 
     def as_asked(conversation: Conversation) -> Conversation:
+        system = without_attribution(conversation.system)
+        if system != conversation.system:
+            notes.ignored.append(f"system.{ATTRIBUTION}")
+            conversation = msgspec.structs.replace(conversation, system=system)
         staff = staffed(conversation, settings, tools, key)
+        lost = set(conversation.own_tools).difference(staff.own_tools)
+        notes.ignored += [f"tools.{name}" for name, own in STAND_INS.items() if own in lost]
+        notes.interrupted = conversation.interrupted
         goes_on = staff.goes_on and (remembered or not openclaw.is_passing(staff.question))
         return msgspec.structs.replace(staff, affinity=conversation.affinity or hint, goes_on=goes_on, owner=owner)
 
     return as_asked
 
 
-def _marked(response: flask.Response, run: Run, ignored: Iterable[str], session: SessionTurn | None) -> flask.Response:
+def _marked(response: flask.Response, run: Run, notes: _Notes, session: SessionTurn | None) -> flask.Response:
     if run.served is not None:
         response.headers["x-proxy-served"] = run.served
-    if names := ", ".join(ignored):
-        response.headers["x-proxy-ignored"] = names
+    if names := fit(notes.ignored):
+        response.headers["x-proxy-ignored"] = ", ".join(names)
+    if calls := fit(notes.interrupted):
+        response.headers["x-proxy-interrupted"] = ", ".join(calls)
     if session is not None:
         response.headers[HEADER] = shown(session.key)
     return response

@@ -1,6 +1,6 @@
-"""OpenClaw and Continue, the programs themselves, where they are installed: one turn with a call of their own tools.
+"""OpenClaw, Continue and Codex, the programs themselves, where they are installed: one turn with calls of their tools.
 
-`npm install -g openclaw` and `npm install -g @continuedev/cli` bring them; they are too large for every test run.
+`npm install -g openclaw`, `@continuedev/cli` and `@openai/codex` bring them; they are too large for every test run.
 """
 
 from __future__ import annotations
@@ -90,3 +90,55 @@ def test_continue(server: Server, standin: StandIn, tmp_path: Path) -> None:
     said = run([program, "--config", str(config), "--print", "Which word is it?"], tmp_path)
     assert WORD in said
     assert any("from-continue-42" in result for result in heard)
+
+
+MCP_SERVER = """
+import json, sys
+TOOL = {"name": "secret", "description": "Tells it.", "inputSchema": {"type": "object", "properties": {}}}
+for line in sys.stdin:
+    message = json.loads(line)
+    result = {
+        "initialize": {
+            "protocolVersion": (message.get("params") or {}).get("protocolVersion"),
+            "capabilities": {"tools": {}},
+            "serverInfo": {"name": "words", "version": "1"},
+        },
+        "tools/list": {"tools": [TOOL]},
+        "tools/call": {"content": [{"type": "text", "text": f"from-mcp-{6 * 7}"}]},
+    }.get(message.get("method"), {})
+    if "id" in message:
+        print(json.dumps({"jsonrpc": "2.0", "id": message["id"], "result": result}), flush=True)
+"""
+CODEX = """
+model = "claude-sonnet-4"
+model_provider = "claude"
+approval_policy = "never"
+
+[model_providers.claude]
+name = "Claude"
+base_url = "{url}/v1"
+wire_api = "responses"
+
+[mcp_servers.words]
+command = "{python}"
+args = ["{script}"]
+"""
+
+
+@pytest.mark.timeout(120)
+def test_codex(server: Server, standin: StandIn, tmp_path: Path) -> None:
+    """Codex, told of nothing but its provider, calls a tool of its MCP server for Claude and gets the answer."""
+    program = installed("codex")
+    script = tmp_path / "words.py"
+    script.write_text(MCP_SERVER)
+    folder = tmp_path / ".codex"
+    folder.mkdir()
+    (folder / "config.toml").write_text(CODEX.format(url=server.url, python=sys.executable, script=script))
+    heard: list[str] = []
+    standin.reply = calls("mcp__words__secret", {}, heard)
+    argv = [program, "exec", "--skip-git-repo-check", "--dangerously-bypass-approvals-and-sandbox", "Which word is it?"]
+    said = run(argv, tmp_path)
+    assert WORD in said
+    assert any("from-mcp-42" in result for result in heard)
+    roles = [role for role, _ in turns(standin.messages[-1])]
+    assert roles == ["user", "assistant", "user"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import anthropic
 import pytest
@@ -53,9 +54,10 @@ def test_overloaded(client: anthropic.Anthropic, standin: StandIn) -> None:
 
 
 def test_bad_request(client: anthropic.Anthropic) -> None:
-    """A field that cannot be is named; tools that Anthropic runs are refused by name."""
-    with pytest.raises(anthropic.BadRequestError, match="web_search_20250305") as raised:
-        create(client, tools=[{"type": "web_search_20250305", "name": "web_search"}])
+    """A field that cannot be is named; tools that Anthropic runs are refused by name where they are forced."""
+    tools: list[Any] = [{"type": "code_execution_20250825", "name": "code_execution"}]
+    with pytest.raises(anthropic.BadRequestError, match="'code_execution', which this server does not run") as raised:
+        create(client, tools=tools, tool_choice={"type": "tool", "name": "code_execution"})
     assert raised.value.type == "invalid_request_error"
 
 

@@ -310,9 +310,12 @@ def test_web_search_of_a_response(serve: Callable[..., Server], standin: StandIn
 
 
 def test_web_search_that_is_not_allowed(plain_server: Server) -> None:
-    """By default a request for it is refused with the setting that would allow it."""
+    """By default a request for it is answered without; where it is forced, the refusal says which setting allows it."""
     body = {"model": "sonnet", "input": "What is new?", "tools": [{"type": "web_search_preview"}]}
+    status, headers, _ = plain_server.request("POST", "/v1/responses", body)
+    assert (status, headers["x-proxy-ignored"]) == (200, "tools.web_search")
+    body["tool_choice"] = {"type": "web_search_preview"}
     status, _, data = plain_server.request("POST", "/v1/responses", body)
     error = json.loads(data)["error"]
-    assert (status, error["code"], error["param"]) == (400, "tool_not_allowed", "tools")
+    assert (status, error["code"], error["param"]) == (400, "tool_not_allowed", "tool_choice")
     assert "CLAUDE_PROXY_TOOLS=WebSearch" in error["message"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from app.conversation import Conversation, TextBlock, ToolResultBlock, ToolUseBlock, Turn
+from app.conversation import Conversation, TextBlock, ToolResultBlock, ToolUseBlock, Turn, interrupted
 from app.errors import BadRequest
 from app.sessions.history import continued
 from app.sessions.store import Key, Session
@@ -64,6 +64,15 @@ def test_results():
     assert len(whole.turns) == 3
 
 
+def test_interrupted():
+    """Calls of the last answer that get no result, though the user goes on, are answered as interrupted."""
+    given = Turn("user", (TextBlock("No."), ToolResultBlock("toolu_02", (TextBlock("seen"),))))
+    whole = continued(session(*CALLED), asking(given))
+    seen = ToolResultBlock("toolu02", (TextBlock("seen"),))
+    assert whole.turns[-1].content == (seen, interrupted("toolu01"), TextBlock("No."))
+    assert whole.interrupted == ("toolu01",)
+
+
 RESULT = ToolResultBlock("toolu01", (TextBlock("seen"),))
 
 
@@ -73,7 +82,6 @@ RESULT = ToolResultBlock("toolu01", (TextBlock("seen"),))
         (None, [Turn("user", (RESULT,))], "toolu01"),
         (KNOWN, [Turn("user", (RESULT,))], "toolu01"),
         (CALLED, [Turn("user", (RESULT,))], "toolu02"),
-        (CALLED, [user("Never mind.")], "toolu01, toolu02"),
         (KNOWN, [Turn("user", (RESULT,)), assistant("two"), user("three")], "toolu01"),
     ],
 )

@@ -1,4 +1,4 @@
-"""What a message may hold besides text: `image_url` and `file` parts."""
+"""What a message may hold besides text: `image_url` and `file` parts, and Anthropic's own blocks."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import Any
 
 from app.conversation import DocumentBlock, ImageBlock
 from app.dialects import files, images
+from app.dialects.anthropic import content
 from app.dialects.fields import mapping, string
 from app.dialects.openai.parts import Attachments
 
@@ -26,4 +27,9 @@ def document(part: dict[str, Any], param: str) -> DocumentBlock:
     return files.document(mapping(part.get("file"), place), place)
 
 
-ATTACHMENTS: Attachments = {"image_url": image, "file": document}
+# Cursor sends a Claude model's pictures and documents as Anthropic's API has them.
+ATTACHMENTS: Attachments = {
+    "image_url": image,
+    "file": document,
+    **dict.fromkeys(content.ATTACHMENTS, content.attachment),
+}

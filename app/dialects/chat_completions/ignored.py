@@ -21,8 +21,8 @@ NEUTRAL: dict[str, tuple[Any, ...]] = {
 }
 
 
-def ignored(fields: dict[str, Any], request: ChatRequest) -> tuple[str, ...]:
-    """Return the names of the `fields` that ask for something and have no effect, fit for a header."""
+def ignored(fields: dict[str, Any], request: ChatRequest) -> list[str]:
+    """Return the names of the `fields` that ask for something and have no effect."""
     return without_effect(fields, HONOURED - _overruled(request), NEUTRAL)
 
 

@@ -5,38 +5,42 @@ from __future__ import annotations
 from typing import Any
 
 from app.conversation import Block, Turn
+from app.dialects.anthropic import blocks
 from app.dialects.chat_completions import tool_calls
 from app.dialects.chat_completions.attachments import ATTACHMENTS
 from app.dialects.fields import invalid, mapping
-from app.dialects.openai.parts import content_blocks, plain_text, text_blocks
+from app.dialects.openai.parts import block, content_blocks, listed, plain_text, text_block, text_blocks
 from app.dialects.tool_rounds import ToolRounds
 from app.dialects.turns import Turns, in_tags
 
 SYSTEM_ROLES = ("system", "developer")
 RESULT_ROLES = ("tool", "function")
+# Anthropic's blocks that Cursor sends as parts of what a Claude model said.
+OWN = ("tool_use", "thinking", "redacted_thinking")
 ROLES = (*SYSTEM_ROLES, "user", "assistant", *RESULT_ROLES)
 
 
-def system_and_turns(messages: list[Any], *, continues: bool = False) -> tuple[str, tuple[Turn, ...]]:
+def system_and_turns(
+    messages: list[Any], ignored: list[str] | None = None, *, continues: bool = False
+) -> tuple[str, tuple[Turn, ...]]:
     """Return the system prompt and the turns, the last of them the user's.
 
     Leading system and developer messages form the prompt; later ones stand in their place as user text in `<system>`
     tags. Neighbours of one role become one turn. What `continues` a conversation may begin with results of tools.
-    Raises BadRequest naming the message.
+    What is left out is added to `ignored`. Raises BadRequest naming the message.
     """
     roles = [_role(message, f"messages[{index}]") for index, message in enumerate(messages)]
     leading = next((index for index, role in enumerate(roles) if role not in SYSTEM_ROLES), len(roles) - 1)
     system = [_plain(message, f"messages[{index}]") for index, message in enumerate(messages[:leading])]
-    turns = Turns()
-    rounds = ToolRounds(continues=continues)
+    noted = [] if ignored is None else ignored
+    turns = Turns(noted, continues=continues)
     for index, (role, message) in enumerate(zip(roles, messages, strict=True)):
         if index < leading:
             continue
         param = f"messages[{index}]"
-        blocks = _blocks(role, message, param, rounds)
-        turns.add("assistant" if role == "assistant" else "user", blocks, f"{param}.content")
-    rounds.expect_none("messages")
-    return "\n\n".join(filter(None, system)), turns.framed("messages")
+        found = _blocks(role, message, param, turns.rounds, noted)
+        turns.add("assistant" if role == "assistant" else "user", found, f"{param}.content")
+    return "\n\n".join(filter(None, system)), turns.framed("messages", "a tool message")
 
 
 def _role(message: Any, param: str) -> str:
@@ -46,18 +50,31 @@ def _role(message: Any, param: str) -> str:
     return str(role)
 
 
-def _blocks(role: str, message: dict[str, Any], param: str, rounds: ToolRounds) -> list[Block]:
+def _blocks(role: str, message: dict[str, Any], param: str, rounds: ToolRounds, ignored: list[str]) -> list[Block]:
     """Return what a message adds to its side's turn."""
     content, place = message.get("content"), f"{param}.content"
     if role in RESULT_ROLES:
-        return [tool_calls.result(message, content_blocks(content, place, ATTACHMENTS), param, rounds)]
-    rounds.expect_none(param)
+        return [*tool_calls.result(message, content_blocks(content, place, ATTACHMENTS), param, rounds)]
     if role in SYSTEM_ROLES:
         return [*in_tags(_plain(message, param))]
     if role == "assistant":
-        said = text_blocks(content, place) or text_blocks(message.get("refusal"), f"{param}.refusal")
+        said = [found for part, at in listed(content, place) for found in _said(part, at, rounds, ignored)]
+        said = blocks.without_mere_thoughts(said) or [*text_blocks(message.get("refusal"), f"{param}.refusal")]
         return [*said, *tool_calls.calls(message, param, rounds)]
-    return [*content_blocks(content, place, ATTACHMENTS)]
+    return [found for part, at in listed(content, place) for found in _asked(part, at, rounds)]
+
+
+def _said(part: Any, param: str, rounds: ToolRounds, ignored: list[str]) -> list[Block]:
+    """Return what a part of the assistant's says."""
+    if isinstance(part, dict) and part.get("type") in OWN:
+        return blocks.said(part, param, rounds, ignored)
+    return [*text_block(part, param)]
+
+
+def _asked(part: Any, param: str, rounds: ToolRounds) -> list[Block]:
+    if isinstance(part, dict) and part.get("type") == "tool_result":
+        return [*blocks.result(part, param, rounds)]
+    return [*block(part, param, ATTACHMENTS)]
 
 
 def _plain(message: dict[str, Any], param: str) -> str:

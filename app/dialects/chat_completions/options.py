@@ -10,11 +10,14 @@ from app.dialects.openai.effort import Effort, effort
 from app.dialects.stops import stops
 
 
-def options(request: ChatRequest) -> Options:
-    """Return a request's options, all but its choice among tools. Raises BadRequest naming the field."""
+def options(request: ChatRequest, ignored: list[str]) -> Options:
+    """Return a request's options, all but its choice among tools; what has no effect is added to `ignored`.
+
+    Raises BadRequest naming the field.
+    """
     if request.modalities is not None and "audio" in request.modalities:
         raise invalid("modalities", "asks for audio, which Claude does not give; ask for text")
-    how_much, thinking = _effort(request)
+    how_much, thinking = _effort(request, ignored)
     return Options(
         effort=how_much,
         thinking=thinking,
@@ -26,7 +29,7 @@ def options(request: ChatRequest) -> Options:
     )
 
 
-def _effort(request: ChatRequest) -> tuple[Effort | None, bool]:
+def _effort(request: ChatRequest, ignored: list[str]) -> tuple[Effort | None, bool]:
     if request.reasoning_effort is None and request.reasoning is not None:
-        return effort(request.reasoning.effort, "reasoning.effort")
-    return effort(request.reasoning_effort, "reasoning_effort")
+        return effort(request.reasoning.effort, "reasoning.effort", ignored)
+    return effort(request.reasoning_effort, "reasoning_effort", ignored)

@@ -7,15 +7,23 @@ from typing import Any
 
 import msgspec
 
-from app.conversation import Conversation, Options, ToolDefinition
+from app.conversation import Conversation, Options
+from app.dialects.anthropic import content
 from app.dialects.body import checked, decoded
 from app.dialects.chat_completions.ignored import ignored
 from app.dialects.chat_completions.messages import system_and_turns
 from app.dialects.chat_completions.options import options
 from app.dialects.chat_completions.schema import ChatRequest
-from app.dialects.chat_completions.tool_choice import offered
-from app.dialects.chat_completions.tools import check_names, definitions
+from app.dialects.chat_completions.tool_choice import chosen
+from app.dialects.chat_completions.tools import offer as offer_of
+from app.dialects.ignored import fit
+from app.dialects.openai.tool_choice import Tools
+from app.dialects.tools import check_names
 from app.errors import BadRequest
+
+
+class InputInstead(BadRequest):
+    """The body is one for the Responses API, as Cursor sends it here."""
 
 
 class ParsedRequest(msgspec.Struct, frozen=True):
@@ -45,16 +53,25 @@ def parse(body: bytes, resolve_model: Callable[[str], str], *, in_session: bool 
     if not request.messages:
         raise BadRequest("messages must hold at least one message", param="messages", code="invalid_value")
     continues = in_session or request.session_id is not None
-    system, turns = system_and_turns(request.messages, continues=continues)
-    tools, how = _offer(request)
+    noted: list[str] = []
+    system, turns = system_and_turns(request.messages, noted, continues=continues)
+    if request.system is not None:
+        system = "\n\n".join(filter(None, (content.texts(request.system, "system"), system)))
+    tools, own_tools, how = _offer(request, noted)
     ending = request.stream_options
     return ParsedRequest(
         conversation=Conversation(
-            resolve_model(request.model), system, turns, tools, how, affinity=request.prompt_cache_key or ""
+            resolve_model(request.model),
+            system,
+            turns,
+            tools,
+            how,
+            own_tools=own_tools,
+            affinity=request.prompt_cache_key or "",
         ),
         stream=bool(request.stream),
         include_usage=bool(request.stream and ending is not None and ending.include_usage),
-        ignored=ignored(fields, request),
+        ignored=fit((*ignored(fields, request), *noted)),
         n=request.n or 1,
         session_id=request.session_id,
     )
@@ -62,25 +79,28 @@ def parse(body: bytes, resolve_model: Callable[[str], str], *, in_session: bool 
 
 def _check_endpoint(fields: dict[str, Any]) -> None:
     if "messages" not in fields and "input" in fields:
-        raise BadRequest(
+        raise InputInstead(
             "This endpoint takes `messages`; `input` belongs to the Responses API (/v1/responses).",
             param="messages",
             code="missing_required_parameter",
         )
 
 
-def _offer(request: ChatRequest) -> tuple[tuple[ToolDefinition, ...], Options]:
-    """Return the tools the model gets to see, and the options; `tools` rule over the older `functions`."""
-    how = options(request)
+def _offer(request: ChatRequest, noted: list[str]) -> tuple[Tools, tuple[str, ...], Options]:
+    """Return the tools the model gets to see, Claude Code's own too, and the options.
+
+    `tools` rule over the older `functions`.
+    """
+    how = options(request, noted)
     old = not request.tools and bool(request.functions)
     param = "functions" if old else "tools"
-    tools = definitions((request.functions if old else request.tools) or [], param)
+    offer = offer_of((request.functions if old else request.tools) or [], param, noted)
     if request.tool_choice is not None or request.tools:
-        offer, choice = offered(request.tool_choice, tools, "tool_choice")
+        tools, choice, several = chosen(request.tool_choice, offer, "tool_choice")
     else:
-        offer, choice = offered(request.function_call, tools, "function_call")
-    if offer:
-        check_names(tools, param)
+        tools, choice, several = chosen(request.function_call, offer, "function_call")
+    if tools:
+        check_names(offer)
     # The old form has room for one call.
-    parallel = how.parallel_tools and not old
-    return offer, msgspec.structs.replace(how, tool_choice=choice, parallel_tools=parallel)
+    parallel = how.parallel_tools and several and not old
+    return tools, offer.own(choice), msgspec.structs.replace(how, tool_choice=choice, parallel_tools=parallel)

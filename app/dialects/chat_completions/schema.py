@@ -35,6 +35,8 @@ class ChatRequest(msgspec.Struct):
     reasoning_effort: str | None = None
     reasoning: Reasoning | None = None
     modalities: list[Any] | None = None
+    # Where Anthropic's API has it, and where it is put by clients that know that the model is Claude.
+    system: Any = None
     session_id: Annotated[str, msgspec.Meta(min_length=1, max_length=200)] | None = None
     prompt_cache_key: str | None = None
     # In range they have no effect.

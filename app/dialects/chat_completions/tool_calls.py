@@ -16,25 +16,26 @@ OLD_CALL = "function"
 def calls(message: dict[str, Any], param: str, rounds: ToolRounds) -> list[ToolUseBlock]:
     """Return the calls of an assistant message. Raises BadRequest naming the field."""
     given = array(message.get("tool_calls"), f"{param}.tool_calls")
-    blocks = [_call(call, f"{param}.tool_calls[{index}]", rounds) for index, call in enumerate(given)]
+    places = [(call, f"{param}.tool_calls[{index}]") for index, call in enumerate(given)]
+    blocks = [block for call, place in places for block in _call(call, place, rounds)]
     if message.get("function_call") is not None:
         place = f"{param}.function_call"
-        blocks.append(_use(OLD_CALL, mapping(message["function_call"], place), place, place, rounds))
+        blocks += _use(OLD_CALL, mapping(message["function_call"], place), place, place, rounds)
     return blocks
 
 
-def result(message: dict[str, Any], content: list[Content], param: str, rounds: ToolRounds) -> ToolResultBlock:
-    """Return the result a tool message carries. Raises BadRequest when no call waits for it."""
+def result(message: dict[str, Any], content: list[Content], param: str, rounds: ToolRounds) -> list[ToolResultBlock]:
+    """Return the result a tool message carries, nothing for a repeated one. Raises BadRequest naming the field."""
     given = message.get("tool_call_id", OLD_CALL if message["role"] == OLD_CALL else None)
     return rounds.result(given, content, f"{param}.tool_call_id")
 
 
-def _call(call: Any, param: str, rounds: ToolRounds) -> ToolUseBlock:
+def _call(call: Any, param: str, rounds: ToolRounds) -> list[ToolUseBlock]:
     place = f"{param}.function"
     function = mapping(mapping(call, param).get("function"), place)
     return _use(call.get("id"), function, place, f"{param}.id", rounds)
 
 
-def _use(given: Any, function: dict[str, Any], param: str, id_param: str, rounds: ToolRounds) -> ToolUseBlock:
+def _use(given: Any, function: dict[str, Any], param: str, id_param: str, rounds: ToolRounds) -> list[ToolUseBlock]:
     name = function_name(function.get("name"), f"{param}.name")
     return rounds.call(given, name, arguments(function.get("arguments")), id_param)

@@ -4,32 +4,40 @@ from __future__ import annotations
 
 from typing import Any
 
-from app.conversation import ToolDefinition
 from app.dialects import tools as shared
-from app.dialects.fields import invalid, mapping, shown
+from app.dialects.anthropic import tools as anthropic
+from app.dialects.fields import mapping
+from app.dialects.tools import Offer
 
 # As many as OpenAI takes here, which its clients go by: https://platform.openai.com/docs/api-reference/chat/create
 MAX_TOOLS = 128
 
 
-def definitions(tools: list[Any], param: str) -> tuple[ToolDefinition, ...]:
+def offer(tools: list[Any], param: str, ignored: list[str]) -> Offer:
     """Return the functions of `tools`, or of `functions` where `param` says so; names may repeat.
 
-    Raises BadRequest naming the field.
+    Tools that OpenAI runs, and those without a schema, are left out. Raises BadRequest naming the field.
     """
     shared.check_number(tools, param, MAX_TOOLS)
-    return tuple(shared.definition(*_function(tool, f"{param}[{index}]", param)) for index, tool in enumerate(tools))
+    found = Offer()
+    for index, tool in enumerate(tools):
+        place = f"{param}[{index}]"
+        if param == "functions":
+            found.add(shared.definition(mapping(tool, place), place), place)
+        else:
+            _add(mapping(tool, place), place, found, ignored)
+    return found
 
 
-def check_names(tools: tuple[ToolDefinition, ...], param: str) -> None:
-    """Raise BadRequest when a name comes twice."""
-    shared.check_names(tools, param, ".function" if param == "tools" else "")
-
-
-def _function(tool: Any, param: str, listing: str) -> tuple[dict[str, Any], str]:
-    if listing == "functions":
-        return mapping(tool, param), param
-    kind = mapping(tool, param).get("type")
-    if kind != "function":
-        raise invalid(f"{param}.type", f"{shown(kind)} is not supported; this server takes function tools")
-    return mapping(tool.get("function"), f"{param}.function"), f"{param}.function"
+def _add(tool: dict[str, Any], param: str, offer: Offer, ignored: list[str]) -> None:
+    if "input_schema" in tool and anthropic.is_function(tool):
+        # So Cursor sends a Claude model's tools.
+        offer.add(shared.definition(tool, param, anthropic.SCHEMA), param)
+    elif tool.get("type") != "function" and "function" not in tool:
+        offer.leave_out(tool, param, ignored)
+    elif "function" not in tool and "name" in tool:
+        # So does who writes for the Responses API.
+        offer.add(shared.definition(tool, param), param)
+    else:
+        place = f"{param}.function"
+        offer.add(shared.definition(mapping(tool.get("function"), place), place), place)

@@ -11,7 +11,7 @@ from app.conversation import Conversation, Options, TextBlock, Turn
 from app.dialects.body import checked, decoded
 from app.dialects.completions.schema import CompletionRequest
 from app.dialects.fields import invalid, shown
-from app.dialects.ignored import without_effect
+from app.dialects.ignored import fit, without_effect
 from app.dialects.openai.neutral import NEUTRAL as SHARED
 from app.dialects.openai.options import MOST_ANSWERS
 from app.dialects.stops import stops
@@ -62,7 +62,7 @@ def parse(body: bytes, resolve_model: Callable[[str], str]) -> ParsedRequest:
         echoes=tuple(prompts if request.echo else [""] * len(prompts)),
         stream=bool(request.stream),
         include_usage=bool(request.stream and ending is not None and ending.include_usage),
-        ignored=without_effect(fields, HONOURED, NEUTRAL),
+        ignored=fit(without_effect(fields, HONOURED, NEUTRAL)),
     )
 
 

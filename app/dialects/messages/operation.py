@@ -5,10 +5,10 @@ from __future__ import annotations
 import typing
 
 from app.blocks import Kind
+from app.dialects.anthropic.tools import CHOICES
 from app.dialects.dialect import Operation
 from app.dialects.messages import history
 from app.dialects.messages.schema import MessageRequest
-from app.dialects.messages.tools import CHOICES
 from app.dialects.schema_words import MODEL, NULL, NULLABLE_STRING, NUMBER, OBJECT, STRING, array, closed
 from app.dialects.stops import MOST_STOPS
 from app.dialects.tools import MAX_TOOLS

@@ -2,26 +2,32 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 from app.conversation import Options
-from app.dialects.fields import invalid, one_of
+from app.dialects.fields import invalid
+from app.dialects.ignored import tuned
 from app.dialects.json_schema import answerable
 from app.dialects.messages.schema import MessageRequest, OutputConfig
 from app.dialects.stops import stops
 
-EFFORTS = ("low", "medium", "high", "xhigh", "max")
-THINKING = ("enabled", "adaptive", "between_tools", "disabled")
-DISPLAYS = ("summarized", "omitted")
+Effort = Literal["low", "medium", "high", "xhigh", "max"]
+EFFORTS: dict[str, Effort] = {"low": "low", "medium": "medium", "high": "high", "xhigh": "xhigh", "max": "max"}
+# Whether there is thinking, and whether it is shown.
+THINKING = {"enabled": True, "adaptive": True, "between_tools": True, "disabled": False}
+DISPLAYS = {"summarized": True, "omitted": False}
 FORMAT = "output_config.format"
 
 
-def options(request: MessageRequest) -> Options:
-    """Return a request's options, all but its choice among tools. Raises BadRequest naming the field."""
+def options(request: MessageRequest, ignored: list[str]) -> Options:
+    """Return a request's options, all but its choice among tools; what has no effect is added to `ignored`.
+
+    Raises BadRequest naming the field.
+    """
     config = request.output_config or OutputConfig()
-    shown, signed = _thinking(request)
+    shown, signed = _thinking(request, ignored)
     return Options(
-        effort=_effort(config.effort),
+        effort=tuned(config.effort, EFFORTS, "output_config.effort", ignored),
         thinking=shown,
         max_tokens=request.max_tokens,
         stop=stops(request.stop_sequences, "stop_sequences"),
@@ -30,20 +36,13 @@ def options(request: MessageRequest) -> Options:
     )
 
 
-def _effort(word: str | None) -> Literal["low", "medium", "high", "xhigh", "max"] | None:
-    if word is None:
-        return None
-    return cast('Literal["low", "medium", "high", "xhigh", "max"]', one_of(word, EFFORTS, "output_config.effort"))
-
-
-def _thinking(request: MessageRequest) -> tuple[bool, bool]:
+def _thinking(request: MessageRequest, ignored: list[str]) -> tuple[bool, bool]:
     """Return whether thinking is shown, and whether the client gets its signatures."""
     thinking = request.thinking
-    if thinking is None or one_of(thinking.type, THINKING, "thinking.type") == "disabled":
+    # Who writes of thinking in a new way wants it.
+    if thinking is None or tuned(thinking.type, THINKING, "thinking.type", ignored) is False:
         return False, False
-    if thinking.display is not None:
-        one_of(thinking.display, DISPLAYS, "thinking.display")
-    return thinking.display != "omitted", True
+    return tuned(thinking.display, DISPLAYS, "thinking.display", ignored) is not False, True
 
 
 def _schema(form: dict[str, Any] | None, param: str) -> dict[str, Any] | None:

@@ -8,20 +8,20 @@ from typing import Any
 import msgspec
 
 from app.conversation import Conversation
+from app.dialects.anthropic import content
+from app.dialects.anthropic.tools import chosen
+from app.dialects.anthropic.tools import offer as offer_of
 from app.dialects.body import checked, decoded
-from app.dialects.ignored import without_effect
-from app.dialects.messages import content
+from app.dialects.ignored import fit, without_effect
 from app.dialects.messages.history import turns_of
 from app.dialects.messages.options import options
 from app.dialects.messages.schema import MessageRequest
-from app.dialects.messages.tools import definitions, offered
 from app.dialects.tools import check_names
 from app.errors import BadRequest
 
 # What a client would count on, so that leaving it out would be a wrong answer; the code makes SDKs do without it.
 REFUSED = {
     "thread": ("nothing is stored here; send the whole conversation", "thread_unsupported_request"),
-    "mcp_servers": ("tools run at the client here", "invalid_value"),
     "container": ("tools run at the client here", "invalid_value"),
     "compaction": ("nothing is summarised here", "invalid_value"),
 }
@@ -52,19 +52,21 @@ def parse(body: bytes, resolve_model: Callable[[str], str]) -> ParsedRequest:
         raise BadRequest("model must not be empty", param="model", code="invalid_value")
     if not request.messages:
         raise BadRequest("messages must hold at least one message", param="messages", code="invalid_value")
-    how = options(request)
-    tools = definitions(request.tools or [])
-    offer, choice, parallel = offered(request.tool_choice, tools)
-    if offer:
-        check_names(tools, "tools")
+    noted: list[str] = []
+    how = options(request, noted)
+    offer = offer_of(request.tools or [], noted)
+    tools, choice, parallel = chosen(request.tool_choice, offer)
+    if tools:
+        check_names(offer)
     conversation = Conversation(
         resolve_model(request.model),
         "" if request.system is None else content.texts(request.system, "system"),
-        turns_of(request.messages),
-        offer,
+        turns_of(request.messages, noted),
+        tools,
         msgspec.structs.replace(how, tool_choice=choice, parallel_tools=parallel),
+        own_tools=offer.own(choice),
     )
-    return ParsedRequest(conversation, bool(request.stream), _ignored(fields, request))
+    return ParsedRequest(conversation, bool(request.stream), fit((*_ignored(fields, request), *noted)))
 
 
 def _check_refused(fields: dict[str, Any]) -> None:
@@ -73,12 +75,12 @@ def _check_refused(fields: dict[str, Any]) -> None:
             raise BadRequest(f"{name} is not supported: {reason}.", param=name, code=code)
 
 
-def _ignored(fields: dict[str, Any], request: MessageRequest) -> tuple[str, ...]:
+def _ignored(fields: dict[str, Any], request: MessageRequest) -> list[str]:
     names = without_effect(fields, HONOURED, NEUTRAL)
     thinking = request.thinking
     if thinking is None:
         return names
     # The CLI decides how much the model thinks, by the effort.
     if thinking.type == "disabled":
-        return (*names, "thinking")
-    return names if thinking.budget_tokens is None else (*names, "thinking.budget_tokens")
+        return [*names, "thinking"]
+    return names if thinking.budget_tokens is None else [*names, "thinking.budget_tokens"]

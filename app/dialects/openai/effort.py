@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from app.dialects.fields import one_of
+from app.dialects.ignored import tuned
 
 UNTHINKING = "none"
 Effort = Literal["low", "medium", "high", "xhigh", "max"]
@@ -19,8 +19,7 @@ EFFORTS: dict[str, Effort] = {
 }
 
 
-def effort(word: str | None, param: str) -> tuple[Effort | None, bool]:
-    """Return the CLI's word for an effort, and whether thinking is asked for. Raises BadRequest naming `param`."""
-    if word is None:
-        return None, False
-    return EFFORTS[one_of(word, EFFORTS, param)], word != UNTHINKING
+def effort(word: str | None, param: str, ignored: list[str]) -> tuple[Effort | None, bool]:
+    """Return the CLI's word for an effort, and whether thinking is asked for; `ignored` gets an unknown `param`."""
+    known = tuned(word, EFFORTS, param, ignored)
+    return known, known is not None and word != UNTHINKING

@@ -21,13 +21,12 @@ def text_blocks(content: Any, param: str) -> list[TextBlock]:
 
     Those that hold only white space are left out (the API refuses them). Raises BadRequest naming the part.
     """
-    return [TextBlock(text) for part, place in _parts(content, param) if (text := _text(part, place)).strip()]
+    return [block for part, place in listed(content, param) for block in text_block(part, place)]
 
 
 def content_blocks(content: Any, param: str, attachments: Attachments) -> list[Content]:
     """Return the texts, pictures and documents of a message, in their order. Raises BadRequest naming the part."""
-    blocks = [_block(part, place, attachments) for part, place in _parts(content, param)]
-    return [block for block in blocks if not isinstance(block, TextBlock) or block.text.strip()]
+    return [found for part, place in listed(content, param) for found in block(part, place, attachments)]
 
 
 def plain_text(content: Any, param: str) -> str:
@@ -35,7 +34,8 @@ def plain_text(content: Any, param: str) -> str:
     return "\n".join(block.text for block in text_blocks(content, param))
 
 
-def _parts(content: Any, param: str) -> list[tuple[Any, str]]:
+def listed(content: Any, param: str) -> list[tuple[Any, str]]:
+    """Return the parts of a content and their places. Raises BadRequest naming the field."""
     if content is None:
         return []
     if isinstance(content, str):
@@ -45,12 +45,22 @@ def _parts(content: Any, param: str) -> list[tuple[Any, str]]:
     raise invalid(param, "must be a string, null or an array of parts")
 
 
-def _block(part: Any, param: str, attachments: Attachments) -> Content:
+def text_block(part: Any, param: str) -> list[TextBlock]:
+    """Return the text of a part, nothing for white space alone. Raises BadRequest naming the field."""
+    text = _text(part, param)
+    return [TextBlock(text)] if text.strip() else []
+
+
+def block(part: Any, param: str, attachments: Attachments) -> list[Content]:
+    """Return what a part holds, nothing for white space alone. Raises BadRequest naming the field."""
     kind = part.get("type") if isinstance(part, dict) else None
     if kind == "input_audio":
         raise invalid(f"{param}.type", "'input_audio' is refused: Claude does not take audio")
     read = attachments.get(kind) if isinstance(kind, str) else None
-    return read(part, param) if read is not None else TextBlock(_text(part, param, tuple(attachments)))
+    if read is not None:
+        return [read(part, param)]
+    text = _text(part, param, tuple(attachments))
+    return [TextBlock(text)] if text.strip() else []
 
 
 def _text(part: Any, param: str, others: tuple[str, ...] = ()) -> str:

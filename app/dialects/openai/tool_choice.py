@@ -10,15 +10,16 @@ from typing import Any
 
 from app.conversation import ToolChoice, ToolDefinition
 from app.dialects.fields import array, function_name, invalid, mapping, one_of
+from app.dialects.tools import Offer
 
 WORDS = ("none", "auto", "required")
 Tools = tuple[ToolDefinition, ...]
-Offer = tuple[Tools, ToolChoice]
+Chosen = tuple[Tools, ToolChoice]
 # Returns where a choice of one function has its name: an object and its place.
 Naming = Callable[[dict[str, Any], str], tuple[dict[str, Any], str]]
 
 
-def by_word(word: str, tools: Tools, param: str) -> Offer:
+def by_word(word: str, tools: Tools, param: str) -> Chosen:
     """Return what one of WORDS leaves of the tools, and whether one must be called. Raises BadRequest."""
     one_of(word, WORDS, param)
     if word == "none":
@@ -28,14 +29,15 @@ def by_word(word: str, tools: Tools, param: str) -> Offer:
     return tools, ToolChoice(required=word == "required")
 
 
-def allowed(choice: dict[str, Any], tools: Tools, param: str, naming: Naming) -> Offer:
-    """Return what a choice of several functions leaves. Raises BadRequest naming the field."""
+def allowed(choice: dict[str, Any], offer: Offer, param: str, naming: Naming) -> Chosen:
+    """Return what a choice of several tools leaves of the functions. Raises BadRequest naming the field."""
     mode = one_of(choice.get("mode"), ("auto", "required"), f"{param}.mode")
     listed = array(choice.get("tools"), f"{param}.tools")
     places = [(tool, f"{param}.tools[{index}]") for index, tool in enumerate(listed)]
-    named = [naming(mapping(tool, place), place) for tool, place in places]
-    names = {name(function, place, tools) for function, place in named}
-    return by_word(mode, tuple(tool for tool in tools if tool.name in names), f"{param}.mode")
+    functions = [(tool, at) for tool, at in places if mapping(tool, at).get("type") not in offer.built_in]
+    named = [naming(tool, at) for tool, at in functions]
+    names = {name(function, place, offer.tools) for function, place in named}
+    return by_word(mode, tuple(tool for tool in offer.tools if tool.name in names), f"{param}.mode")
 
 
 def name(function: dict[str, Any], param: str, tools: Tools) -> str:

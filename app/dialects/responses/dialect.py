@@ -28,20 +28,21 @@ class ResponseRequest:
         self.conversations = [conversation]
         self.streams = parsed.stream
         self.ignored = parsed.ignored
+        self._names = parsed.names
         self._thinking = conversation.options.thinking
         self._begun = objects.begun(new_id(), parsed.request, stored=parsed.stored)
         self._keeping = Keeping(store, parsed.system, conversation.turns) if parsed.stored else None
 
     def stream(self) -> Stream:
         """Return what writes the events, and keeps the response at its end."""
-        stream = ResponseStream(self._begun, thinking=self._thinking)
+        stream = ResponseStream(self._begun, self._names, thinking=self._thinking)
         return stream if self._keeping is None else KeptStream(stream, self._keeping)
 
     def render(self, batches: Iterable[list[Event]]) -> bytes:
         """Return the response as JSON, once it is kept."""
         keeping = self._keeping
         heard: Iterable[list[Event]] | Iterator[list[Event]] = batches if keeping is None else keeping.heard(batches)
-        response = finished(heard, self._begun, thinking=self._thinking)
+        response = finished(heard, self._begun, self._names, thinking=self._thinking)
         if keeping is not None:
             keeping.keep(response)
         return msgspec.json.encode(response)

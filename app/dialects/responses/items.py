@@ -5,19 +5,26 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from app.conversation import Block, DocumentBlock, ImageBlock, Turn
+from app.conversation import DocumentBlock, ImageBlock, Turn
 from app.dialects import files, images
-from app.dialects.fields import function_name, invalid, mapping, one_of, shown, string
+from app.dialects.fields import invalid, mapping, one_of, shown, string
 from app.dialects.openai.arguments import arguments
 from app.dialects.openai.parts import Attachments, content_blocks, plain_text, text_blocks
 from app.dialects.responses.ids import response_of
+from app.dialects.responses.tools import known_name
 from app.dialects.stored_response import StoredResponse
-from app.dialects.tool_rounds import ToolRounds
 from app.dialects.turns import Turns, in_tags
 
 SYSTEM_ROLES = ("system", "developer")
 ROLES = (*SYSTEM_ROLES, "user", "assistant")
-KINDS = ("message", "function_call", "function_call_output", "reasoning", "item_reference")
+# Items of tools that OpenAI runs, or that are not offered here: nothing could be done with them.
+OTHERS = frozenset(
+    """
+    web_search_call file_search_call code_interpreter_call image_generation_call computer_call computer_call_output
+    mcp_call mcp_list_tools mcp_approval_request mcp_approval_response tool_search_call tool_search_output
+    compaction program program_output
+    """.split()
+)
 LACKING = "a function_call_output"
 # Returns a response that was kept, by its id.
 Find = Callable[[str], StoredResponse | None]
@@ -33,20 +40,50 @@ def _file(part: dict[str, Any], param: str) -> DocumentBlock:
     return files.document(part, param)
 
 
+def _function_call(item: dict[str, Any], param: str) -> tuple[str, dict[str, Any]]:
+    return known_name(item, param), arguments(item.get("arguments"))
+
+
+def _custom_call(item: dict[str, Any], param: str) -> tuple[str, dict[str, Any]]:
+    return known_name(item, param), {"input": string(item.get("input"), f"{param}.input")}
+
+
+def _action(item: dict[str, Any], param: str) -> tuple[str, dict[str, Any]]:
+    """Return a call whose tool is known by the item's type, such as `local_shell_call`."""
+    given = item.get("action", item.get("operation"))
+    return item["type"].removesuffix("_call"), mapping(given, f"{param}.action")
+
+
+# How the calls of tools that run at the client are read: name and arguments. Those of an earlier model's tools are
+# history like others.
+CALLS: dict[str, Callable[[dict[str, Any], str], tuple[str, dict[str, Any]]]] = {
+    "function_call": _function_call,
+    "custom_tool_call": _custom_call,
+    "local_shell_call": _action,
+    "shell_call": _action,
+    "apply_patch_call": _action,
+}
+RESULTS = tuple(f"{kind}_output" for kind in CALLS)
+KINDS = ("message", "function_call", "function_call_output", "reasoning", "item_reference")
 ATTACHMENTS: Attachments = {"input_image": _image, "input_file": _file}
 
 
 class Items:
-    """Reads the items of one input, which goes on after a response that was kept, if there is one."""
+    """Reads the items of one input, which goes on after a response that was kept, if there is one.
 
-    def __init__(self, before: StoredResponse | None, find: Find) -> None:
+    What is left out is added to `ignored`.
+    """
+
+    def __init__(self, before: StoredResponse | None, find: Find, ignored: list[str]) -> None:
         self._find = find
+        self._ignored = ignored
         self._system = [] if before is None else [before.system]
-        self._turns = Turns()
-        self._rounds = ToolRounds()
+        self._turns = Turns(ignored)
+        self._said: dict[str, Any] = {}  # messages of the assistant's by their ids
+        if before is not None:
+            self._said = {item["id"]: item["content"] for item in before.response["output"] if "content" in item}
         for turn in () if before is None else before.turns:
-            self._turns.add(turn.role, turn.content, "input")
-            self._rounds.resume(turn)
+            self._turns.resume(turn)
 
     def read(self, given: Any) -> tuple[str, tuple[Turn, ...]]:
         """Return the system prompt and the turns, the last of them the user's. Raises BadRequest naming the item.
@@ -60,52 +97,61 @@ class Items:
             raise invalid("input", "must be a string or an array of items")
         for index, item in enumerate(given):
             place = f"input[{index}]"
-            self._take(*self._resolved(mapping(item, place), place), last=index == len(given) - 1)
-        self._rounds.expect_none("input", LACKING)
-        return "\n\n".join(filter(None, self._system)), self._turns.framed("input")
+            self._take(self._resolved(mapping(item, place), place), place, last=index == len(given) - 1)
+        return "\n\n".join(filter(None, self._system)), self._turns.framed("input", LACKING)
 
-    def _resolved(self, item: dict[str, Any], param: str) -> tuple[dict[str, Any], str]:
+    def _resolved(self, item: dict[str, Any], param: str) -> dict[str, Any]:
         if item.get("type") != "item_reference":
-            return item, param
+            return item
         name = string(item.get("id"), f"{param}.id")
         owner = response_of(name)
         response = None if owner is None else self._find(owner)
         found = None if response is None else response.item(name)
         if found is None:
             raise invalid(f"{param}.id", f"{shown(name)} is no item of a response that is kept here")
-        return found, param
+        return found
 
     def _take(self, item: dict[str, Any], param: str, *, last: bool) -> None:
         kind = item.get("type") or "message"
-        match kind:
-            case "message":
-                self._message(item, param, last=last)
-            case "function_call":
-                name = function_name(item.get("name"), f"{param}.name")
-                call = self._rounds.call(
-                    item.get("call_id"), name, arguments(item.get("arguments")), f"{param}.call_id"
-                )
-                self._turns.add("assistant", [call], param)
-            case "function_call_output":
-                content = content_blocks(item.get("output"), f"{param}.output", ATTACHMENTS)
-                result = self._rounds.result(item.get("call_id"), content, f"{param}.call_id")
-                self._turns.add("user", [result], f"{param}.output")
-            case "reasoning":
-                pass  # without a signature the API takes no thinking back
-            case _:
-                raise invalid(f"{param}.type", f"{shown(kind)} is not supported; the input takes {', '.join(KINDS)}")
+        if not isinstance(kind, str):
+            raise invalid(f"{param}.type", "must be a string")
+        if kind == "message":
+            self._message(item, param, last=last)
+        elif kind in CALLS:
+            name, given = CALLS[kind](item, param)
+            found = self._turns.rounds.call(item.get("call_id"), name, given, f"{param}.call_id")
+            self._turns.add("assistant", found, param)
+        elif kind in RESULTS:
+            content = content_blocks(item.get("output"), f"{param}.output", ATTACHMENTS)
+            result = self._turns.rounds.result(item.get("call_id"), content, f"{param}.call_id")
+            self._turns.add("user", result, f"{param}.output")
+        elif kind in OTHERS:
+            self._ignored.append(f"input.{kind}")
+        elif kind != "reasoning":  # without a signature the API takes no thinking back
+            raise invalid(f"{param}.type", f"{shown(kind)} is not supported; the input takes {', '.join(KINDS)}")
 
     def _message(self, item: dict[str, Any], param: str, *, last: bool) -> None:
         role = one_of(item.get("role"), ROLES, f"{param}.role")
         content, place = item.get("content"), f"{param}.content"
-        self._rounds.expect_none(param, LACKING)
         if role in SYSTEM_ROLES:
             text = plain_text(content, place)
             if self._turns.last_role is None and not last:
                 self._system.append(text)
             else:
                 self._turns.add("user", in_tags(text), place)
-            return
-        said: list[Block] = [*text_blocks(content, place)] if role == "assistant" else []
-        asked: list[Block] = [*content_blocks(content, place, ATTACHMENTS)] if role == "user" else []
-        self._turns.add("assistant" if role == "assistant" else "user", said or asked, place)
+        elif role == "user":
+            self._turns.add("user", content_blocks(content, place, ATTACHMENTS), place)
+        elif self._is_new(item, param):
+            self._turns.add("assistant", text_blocks(content, place), place)
+
+    def _is_new(self, item: dict[str, Any], param: str) -> bool:
+        """Tell whether a message of the assistant's is none that was read already, by its id and its words."""
+        name, words = item.get("id"), item.get("content")
+        if not isinstance(name, str):
+            return True
+        if self._said.setdefault(name, words) is words:
+            return True
+        if text_blocks(self._said[name], param) != text_blocks(words, f"{param}.content"):
+            return True
+        self._ignored.append(param)
+        return False

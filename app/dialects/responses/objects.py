@@ -9,6 +9,7 @@ import msgspec
 
 from app.blocks import AnswerBlock
 from app.dialects.responses.ids import item_id
+from app.dialects.responses.namespaces import Names
 from app.dialects.responses.schema import ReasoningConfig, ResponseRequest, TextConfig
 from app.events import TurnEnd, Usage
 
@@ -92,21 +93,24 @@ def name_of(block: AnswerBlock, response_id: str, index: int) -> str:
     return item_id(PREFIXES[block.kind], response_id, index)
 
 
-def opening(block: AnswerBlock, item: str) -> dict[str, Any]:
-    """Return an item as it is when nothing has come of it."""
+def opening(block: AnswerBlock, item: str, names: Names) -> dict[str, Any]:
+    """Return an item as it is when nothing has come of it; `names` are those of functions in namespaces."""
     match block.kind:
         case "text":
             return {"id": item, "type": "message", "status": "in_progress", "role": "assistant", "content": []}
         case "tool_use":
-            call = {"call_id": block.id, "name": block.name, "arguments": ""}
+            namespace, name = names.get(block.name, (None, block.name))
+            call = {"call_id": block.id, "name": name, "arguments": ""}
+            if namespace is not None:
+                call["namespace"] = namespace
             return {"id": item, "type": "function_call", "status": "in_progress", **call}
         case _:
             return {"id": item, "type": "reasoning", "summary": []}
 
 
-def whole(block: AnswerBlock, item: str, status: str = "completed") -> dict[str, Any]:
+def whole(block: AnswerBlock, item: str, names: Names, status: str = "completed") -> dict[str, Any]:
     """Return an item with all there is of it."""
-    found = opening(block, item)
+    found = opening(block, item, names)
     match block.kind:
         case "text":
             return {**found, "status": status, "content": [text_part(block.json)]}

@@ -6,6 +6,7 @@ from typing import Any
 
 from app.blocks import AnswerBlocks, Change
 from app.dialects.responses import objects
+from app.dialects.responses.namespaces import NONE, Names
 from app.errors import AnswerCut
 from app.events import Event, Restart, TurnEnd, TurnStart
 
@@ -15,12 +16,14 @@ CUT = "The Claude API's answer broke off; ask again."
 class Output:
     """Collects the events of one response; `sent` says that the client gets each piece as it comes.
 
-    `response` is the object as it is now, and `is_over` tells that no more will come of it.
+    `names` are those of functions in namespaces. `response` is the object as it is now, and `is_over` tells that no
+    more will come of it.
     """
 
-    def __init__(self, response: dict[str, Any], *, thinking: bool, sent: bool) -> None:
+    def __init__(self, response: dict[str, Any], names: Names = NONE, *, thinking: bool, sent: bool) -> None:
         self.response = response
         self.is_over = False
+        self._names = names
         self._sent = sent
         self._answer = AnswerBlocks(thinking=thinking)
         self._status = "completed"  # of the last item
@@ -48,8 +51,8 @@ class Output:
         """Return the item that a change is about, as it is now."""
         name = objects.name_of(change.block, self.response["id"], change.index)
         if change.what == "opened":
-            return objects.opening(change.block, name)
-        return objects.whole(change.block, name, self._status)
+            return objects.opening(change.block, name, self._names)
+        return objects.whole(change.block, name, self._names, self._status)
 
     def fail(self, code: str, message: str) -> None:
         """Make the response one that failed."""
@@ -62,5 +65,5 @@ class Output:
         for index, block in enumerate(self._answer.blocks):
             last = index == len(self._answer.blocks) - 1
             name = objects.name_of(block, self.response["id"], index)
-            items.append(objects.whole(block, name, self._status if last else "completed"))
+            items.append(objects.whole(block, name, self._names, self._status if last else "completed"))
         return items

@@ -9,13 +9,15 @@ import msgspec
 
 from app.conversation import Conversation, Options
 from app.dialects.body import checked, decoded
-from app.dialects.ignored import without_effect
+from app.dialects.ignored import fit, tuned, without_effect
 from app.dialects.openai.answer_schema import answer_schema
 from app.dialects.openai.effort import effort
 from app.dialects.openai.neutral import NEUTRAL as SHARED
 from app.dialects.responses.items import Find, Items
+from app.dialects.responses.namespaces import Names
 from app.dialects.responses.schema import ReasoningConfig, ResponseRequest, TextConfig
-from app.dialects.responses.tools import definitions, offered
+from app.dialects.responses.tools import chosen
+from app.dialects.responses.tools import offer as offer_of
 from app.dialects.stored_response import StoredResponse
 from app.dialects.tools import check_names
 from app.errors import BadRequest
@@ -34,12 +36,15 @@ NEUTRAL: dict[str, tuple[Any, ...]] = {
     "truncation": ("disabled",),
     "top_logprobs": (0,),
 }
+# How the thinking is told of; it comes in one way.
+SUMMARIES = {"auto": True, "concise": True, "detailed": True, "none": False}
 
 
 class ParsedRequest(msgspec.Struct, frozen=True):
     """A checked request; `ignored` names the parameters that have no effect here.
 
     `system` is what the input says as the system, `request` what the answer repeats; `stored` says to keep it.
+    `names` are those of functions in namespaces.
     """
 
     conversation: Conversation
@@ -48,6 +53,7 @@ class ParsedRequest(msgspec.Struct, frozen=True):
     stream: bool
     stored: bool
     ignored: tuple[str, ...]
+    names: Names
 
 
 def parse(body: bytes, resolve_model: Callable[[str], str], find: Find) -> ParsedRequest:
@@ -57,28 +63,30 @@ def parse(body: bytes, resolve_model: Callable[[str], str], find: Find) -> Parse
     request = checked(fields, ResponseRequest)
     if not request.model.strip():
         raise BadRequest("model must not be empty", param="model", code="invalid_value")
-    system, turns = Items(_before(request, find), find).read(request.input)
-    tools, own_tools = definitions(request.tools or [])
-    offer, choice = offered(request.tool_choice, tools)
-    how = msgspec.structs.replace(_options(request), tool_choice=choice)
-    if offer:
-        check_names(tools, "tools")
+    noted: list[str] = []
+    system, turns = Items(_before(request, find), find, noted).read(request.input)
+    offer, names = offer_of(request.tools or [], noted)
+    tools, choice = chosen(request.tool_choice, offer)
+    how = msgspec.structs.replace(_options(request, noted), tool_choice=choice)
+    if tools:
+        check_names(offer)
     prompt = "\n\n".join(filter(None, (request.instructions, system)))
     return ParsedRequest(
         Conversation(
             resolve_model(request.model),
             prompt,
             turns,
-            offer,
+            tools,
             how,
-            own_tools=() if choice.forbidden else own_tools,
+            own_tools=offer.own(choice),
             affinity=request.prompt_cache_key or "",
         ),
         system,
         request,
         bool(request.stream),
         request.store is not False,
-        _ignored(fields, request),
+        fit((*_ignored(fields, request), *noted)),
+        names,
     )
 
 
@@ -108,19 +116,20 @@ def _before(request: ResponseRequest, find: Find) -> StoredResponse | None:
     return before
 
 
-def _options(request: ResponseRequest) -> Options:
+def _options(request: ResponseRequest, ignored: list[str]) -> Options:
     thinking = request.reasoning or ReasoningConfig()
-    how_much, _ = effort(thinking.effort, "reasoning.effort")
+    how_much, _ = effort(thinking.effort, "reasoning.effort", ignored)
+    summary = tuned(thinking.summary or thinking.generate_summary, SUMMARIES, "reasoning.summary", ignored)
     return Options(
         effort=how_much,
-        thinking=bool(thinking.summary or thinking.generate_summary),
+        thinking=bool(summary),
         max_tokens=request.max_output_tokens or None,
         parallel_tools=request.parallel_tool_calls is not False,
         schema=answer_schema((request.text or TextConfig()).format, "text.format"),
     )
 
 
-def _ignored(fields: dict[str, Any], request: ResponseRequest) -> tuple[str, ...]:
+def _ignored(fields: dict[str, Any], request: ResponseRequest) -> list[str]:
     names = without_effect(fields, HONOURED, NEUTRAL)
     verbosity = None if request.text is None else request.text.verbosity
-    return (*names, "text.verbosity") if verbosity not in (None, "medium") else names
+    return [*names, "text.verbosity"] if verbosity not in (None, "medium") else names

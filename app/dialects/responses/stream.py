@@ -11,6 +11,7 @@ import msgspec
 
 from app.blocks import Change
 from app.dialects.responses import objects
+from app.dialects.responses.namespaces import NONE, Names
 from app.dialects.responses.output import Output
 from app.errors import BadRequest, PlanLimit, ProxyError, QueueFull
 from app.events import Event, TurnStart
@@ -24,10 +25,13 @@ DELTAS = {
 
 
 class ResponseStream:
-    """Writes the events of one response, numbered from 0; `response` is the object that has only begun."""
+    """Writes the events of one response, numbered from 0; `response` is the object that has only begun.
 
-    def __init__(self, response: dict[str, Any], *, thinking: bool) -> None:
-        self.output = Output(response, thinking=thinking, sent=True)
+    `names` are those of functions in namespaces.
+    """
+
+    def __init__(self, response: dict[str, Any], names: Names = NONE, *, thinking: bool) -> None:
+        self.output = Output(response, names, thinking=thinking, sent=True)
         self._number = 0
 
     def feed(self, batch: list[Event]) -> bytes:
@@ -100,7 +104,8 @@ class ResponseStream:
             told += self._at("response.content_part.done", item_id, index, content_index=0, part=part)
         elif block.kind == "tool_use":
             name = "response.function_call_arguments.done"
-            told = self._at(name, item_id, index, name=block.name, arguments=text)
+            called = self.output.item(change)["name"]
+            told = self._at(name, item_id, index, name=called, arguments=text)
         elif block.pieces:
             part = objects.summary_part(text)
             told = self._at("response.reasoning_summary_text.done", item_id, index, summary_index=0, text=text)

@@ -4,49 +4,79 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
+
 from app.conversation import ToolChoice
 from app.dialects import tools as shared
-from app.dialects.fields import invalid, mapping, shown
-from app.dialects.openai.tool_choice import Offer, Tools, allowed, by_word, name
+from app.dialects.fields import array, function_name, invalid, mapping, shown
+from app.dialects.openai.tool_choice import Chosen, allowed, by_word, name
+from app.dialects.responses.namespaces import joined
+from app.dialects.tools import Offer
 
 PARAM = "tool_choice"
-# What runs where a client asks for OpenAI's web search, under any of its dated names.
-WEB_SEARCH = "WebSearch"
+FUNCTION, NAMESPACE = "function", "namespace"
 
 
-def definitions(tools: list[Any]) -> tuple[Tools, tuple[str, ...]]:
-    """Return the functions, and what of Claude Code's own stands in for tools that OpenAI runs.
+def offer(tools: list[Any], ignored: list[str]) -> tuple[Offer, dict[str, tuple[str, str]]]:
+    """Return what a request offers, and the names of functions in namespaces; tools that OpenAI runs are left out.
 
-    Raises BadRequest naming the field, and for tools that nothing stands in for.
+    Raises BadRequest naming the field.
     """
-    shared.check_number(tools, "tools")
-    places = [(mapping(tool, f"tools[{index}]"), f"tools[{index}]") for index, tool in enumerate(tools)]
-    own = dict.fromkeys(_stand_in(tool) for tool, _ in places)
-    functions = [shared.definition(_function(tool, place), place) for tool, place in places if not _stand_in(tool)]
-    return tuple(functions), tuple(filter(None, own))
+    found, names = Offer(), dict[str, tuple[str, str]]()
+    for index, tool in enumerate(tools):
+        place = f"tools[{index}]"
+        if mapping(tool, place).get("type") == NAMESPACE:
+            _add_namespace(tool, place, found, names, ignored)
+        else:
+            _add(tool, place, found, ignored)
+    shared.check_number(found.functions, "tools")
+    return found, names
 
 
-def offered(choice: Any, tools: Tools) -> Offer:
+def chosen(choice: Any, offer: Offer) -> Chosen:
     """Return the functions that a `tool_choice` leaves, and whether one must be called. Raises BadRequest."""
     if choice is None:
-        return tools, ToolChoice()
+        return offer.tools, ToolChoice()
     if isinstance(choice, str):
-        return by_word(choice, tools, PARAM)
+        return by_word(choice, offer.tools, PARAM)
     kind = mapping(choice, PARAM).get("type")
     if kind == "allowed_tools":
-        return allowed(choice, tools, PARAM, lambda tool, place: (tool, place))
-    if kind != "function":
+        return allowed(choice, offer, PARAM, _named)
+    if kind in offer.built_in:
+        return offer.tools, offer.forced(kind, f"{PARAM}.type")
+    if kind != FUNCTION:
         raise invalid(f"{PARAM}.type", f"must be function or allowed_tools, not {shown(kind)}")
-    return tools, ToolChoice(name=name(choice, PARAM, tools))
+    return offer.tools, ToolChoice(name=name(*_named(choice, PARAM), offer.tools))
 
 
-def _stand_in(tool: dict[str, Any]) -> str:
-    kind = tool.get("type")
-    return WEB_SEARCH if isinstance(kind, str) and kind.startswith("web_search") else ""
+def known_name(function: dict[str, Any], param: str) -> str:
+    """Return the name by which the model knows a function, or a call of one. Raises BadRequest naming the field."""
+    own = function_name(function.get("name"), f"{param}.name")
+    namespace = function.get(NAMESPACE)
+    return joined(function_name(namespace, f"{param}.{NAMESPACE}"), own) if namespace else own
 
 
-def _function(tool: dict[str, Any], param: str) -> dict[str, Any]:
-    kind = tool.get("type")
-    if kind != "function":
-        raise invalid(f"{param}.type", f"{shown(kind)} is not supported: this server takes functions and web_search")
-    return tool
+def _named(function: dict[str, Any], param: str) -> tuple[dict[str, Any], str]:
+    return {**function, "name": known_name(function, param)}, param
+
+
+def _add(tool: dict[str, Any], param: str, offer: Offer, ignored: list[str]) -> None:
+    if tool.get("type") == FUNCTION:
+        offer.add(shared.definition(tool, param), param)
+    else:
+        offer.leave_out(tool, param, ignored)
+
+
+def _add_namespace(
+    namespace: dict[str, Any], param: str, offer: Offer, names: dict[str, tuple[str, str]], ignored: list[str]
+) -> None:
+    space = function_name(namespace.get("name"), f"{param}.name")
+    for index, tool in enumerate(array(namespace.get("tools"), f"{param}.tools")):
+        place = f"{param}.tools[{index}]"
+        if mapping(tool, place).get("type") != FUNCTION:
+            offer.leave_out(tool, place, ignored)
+            continue
+        function = shared.definition(tool, place)
+        known = joined(space, function.name)
+        names[known] = (space, function.name)
+        offer.add(msgspec.structs.replace(function, name=known), place)

@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 
 from app.conversation import Options
-from app.dialects.chat_completions.request import parse
-from app.errors import BadRequest
+from app.dialects.chat_completions.request import InputInstead, parse
 
 from .asking import ask, refused
 
@@ -98,7 +97,7 @@ REFUSED = {
     "temperature": [-0.1, 2.1, "1", 10**400, True],
     "top_p": [-0.1, 1.1, []],
     "stop": [7, {"a": 1}, True, ["x"] * 17],
-    "reasoning_effort": ["extreme", "", 3, "HIGH"],
+    "reasoning_effort": [3],
     "reasoning": ["high", 3],
     "modalities": ["audio", ["audio"], ["text", "audio"]],
     "parallel_tool_calls": [1, "false"],
@@ -117,13 +116,20 @@ def test_refused(name, value):
 def test_refused_inside():
     """Where a field has parts, the part is named."""
     assert refused(stop=["a", 7]).param == "stop[1]"
-    assert refused(reasoning={"effort": "extreme"}).param == "reasoning.effort"
     assert refused(reasoning={"effort": 7}).param == "reasoning.effort"
 
 
+@pytest.mark.parametrize("word", ["extreme", "", "HIGH"])
+def test_unknown_effort(word):
+    """An effort that this server does not know is the default, and named."""
+    flat, inner = ask(reasoning_effort=word), ask(reasoning={"effort": word})
+    assert (flat.conversation.options, flat.ignored) == (Options(), ("reasoning_effort",))
+    assert (inner.conversation.options, inner.ignored) == (Options(), ("reasoning.effort",))
+
+
 def test_responses_body():
-    """A body of the Responses API is told what this endpoint takes."""
-    with pytest.raises(BadRequest, match="takes `messages`") as caught:
+    """A body of the Responses API is known as such."""
+    with pytest.raises(InputInstead, match="takes `messages`") as caught:
         parse(b'{"model": "m", "messages": null, "input": "Hi"}', str)
     assert caught.value.param == "messages"
     assert ask(input="Hi").ignored == ("input",)

@@ -88,10 +88,10 @@ def test_deep_schema():
 REFUSED = {
     "tools that are text": ("look", "tools"),
     "a tool that is text": (["look"], "tools[0]"),
-    "a custom tool": ([{"type": "custom", "custom": {"name": "a"}}], "tools[0].type"),
-    "a tool of no type": ([{"function": {"name": "a"}}], "tools[0].type"),
+    "a tool of no type": ([{"name": "a"}], "tools[0].type"),
     "a type of a list": ([{"type": ["function"]}], "tools[0].type"),
-    "a tool without a function": ([{"type": "function", "name": "a"}], "tools[0].function"),
+    "a tool without a function": ([{"type": "function"}], "tools[0].function"),
+    "an own schema that is none": ([{"name": "a", "input_schema": 7}], "tools[0].input_schema"),
     "no name": ([tool(None)], "tools[0].function.name"),
     "an empty name": ([tool("")], "tools[0].function.name"),
     "a long name": ([tool("a" * 129)], "tools[0].function.name"),

@@ -77,6 +77,7 @@ def test_contents():
         {"type": "document", "source": {"type": "text", "media_type": "text/plain", "data": "D"}, "context": "C"},
         {"type": "document", "source": {"type": "url", "url": "https://a/b.pdf"}},
         {"type": "document", "source": {"type": "content", "content": [{"type": "text", "text": "E"}]}},
+        {"type": "search_result", "source": "https://a/b", "title": "T", "content": [{"type": "text", "text": "F"}]},
     ) == (
         TextBlock("Look"),
         ImageBlock(Base64Source("image/png", PNG)),
@@ -85,6 +86,7 @@ def test_contents():
         DocumentBlock(TextSource("D"), context="C"),
         DocumentBlock(UrlSource("https://a/b.pdf")),
         DocumentBlock(TextSource("E")),
+        DocumentBlock(TextSource("F"), "T", "https://a/b"),
     )
 
 
@@ -98,7 +100,8 @@ def test_contents():
         ({"type": "document", "source": {"type": "text", "data": " "}}, "source.data"),
         ({"type": "document", "source": {"type": "url", "url": "/etc/hosts"}}, "source.url"),
         ({"type": "document", "source": {"type": "file"}}, "source.type"),
-        ({"type": "server_tool_use"}, "type"),
+        ({"type": "search_result", "source": "a", "title": "b", "content": []}, "content"),
+        ({"type": "tool_reference", "tool_name": "look"}, "type"),
         ({"type": "tool_use"}, "type"),
         ({"type": "text"}, "text"),
     ],
@@ -147,6 +150,57 @@ def test_tool_round():
     )
 
 
+INTERRUPTED = "[The tool was interrupted; it gave no result.]"
+
+
+@pytest.mark.parametrize(
+    ("messages", "expected"),
+    [
+        ([said(used()), HI], [["toolu_1"], [("toolu_1", INTERRUPTED), "Hi"]]),
+        (
+            [said(used(), used("toolu_2")), asked(result("toolu_2"), {"type": "text", "text": "No."})],
+            [["toolu_1", "toolu_2"], [("toolu_2", "seen"), ("toolu_1", INTERRUPTED), "No."]],
+        ),
+        ([said(used()), asked({"type": "text", "text": "a"}, result())], [["toolu_1"], [("toolu_1", "seen"), "a"]]),
+        ([said(used()), HI, asked(result())], [["toolu_1"], [("toolu_1", "seen"), "Hi"]]),
+        ([said(used()), said(used()), asked(result(), result())], [["toolu_1"], [("toolu_1", "seen")]]),
+        (
+            [said(used()), said({"type": "text", "text": "I look."}), asked(result())],
+            [["I look.", "toolu_1"], [("toolu_1", "seen")]],
+        ),
+        (
+            [said({"type": "server_tool_use", "id": "a"}, {"type": "web_search_tool_result"}, used()), asked(result())],
+            [["toolu_1"], [("toolu_1", "seen")]],
+        ),
+        (
+            [said(used()), asked(result(content=[{"type": "tool_reference", "tool_name": "see"}]))],
+            [["toolu_1"], [("toolu_1", "The tool see is there and can be called.")]],
+        ),
+    ],
+)
+def test_mended_histories(messages, expected):
+    """A history that the API would refuse, and whose sense is plain, is told so that the API takes it."""
+    found = turns(HI, *messages)
+    assert [[brief(block) for block in turn.content] for turn in found[1:]] == expected
+
+
+def brief(block):
+    match block:
+        case TextBlock():
+            return block.text
+        case ToolUseBlock():
+            return block.id
+        case ToolResultBlock():
+            return block.tool_use_id, block.content[0].text
+
+
+def test_left_out():
+    """What was left out of a history, or stood in it twice, is named; an interrupted call can be asked for."""
+    found = ask([HI, said({"type": "server_tool_use"}, used("a"), used("a"), used("b")), asked(result("a")), HI])
+    assert found.ignored == ("messages.server_tool_use", "messages[1].content[2].id")
+    assert found.conversation.interrupted == ("b",)
+
+
 def test_thinking_without_signature():
     """Thinking that nothing proves, or that nothing was said after, is left out: the API would refuse it."""
     thought = {"type": "thinking", "thinking": "Hm.", "signature": ""}
@@ -157,11 +211,10 @@ def test_thinking_without_signature():
 @pytest.mark.parametrize(
     ("messages", "param"),
     [
-        ([HI, said(used()), HI], "messages[2].content"),
-        ([HI, said(used()), asked({"type": "text", "text": "a"}, result())], "messages[2].content[0]"),
         ([HI, said(used(), used("toolu_2")), asked(result())], "messages"),
-        ([HI, said(used()), said(used())], "messages[2]"),
-        ([HI, said(used(), used())], "messages[1].content[1].id"),
+        ([HI, said(used()), said(used())], "messages"),
+        ([HI, said(used(), used(at="sea"))], "messages[1].content[1].id"),
+        ([HI, said(used()), asked(result(), result(content="else"))], "messages[2].content[1].tool_use_id"),
         ([asked(result())], "messages[0].content[0].tool_use_id"),
         ([HI, said({"type": "text", "text": "a"}), asked(result())], "messages[2].content[0].tool_use_id"),
         ([HI, said(used()), asked(result(is_error="yes"))], "messages[2].content[0].is_error"),

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 
+import hypothesis
 import pytest
+from hypothesis import strategies as st
 
 from app.conversation import (
     Base64Source,
@@ -21,6 +24,7 @@ from app.conversation import (
     Turn,
     UrlSource,
 )
+from app.dialects.responses.namespaces import joined
 from app.errors import BadRequest
 from dialects.chat_completions.bodies import accepted
 
@@ -94,7 +98,11 @@ def test_previous_response():
     assert found.conversation.turns[:2] == BEFORE.turns
     assert found.conversation.turns[2].content == (ToolResultBlock("toolu01", (TextBlock("blue"),)),)
     assert (found.conversation.system, found.system) == ("I\n\nBe kind.", "Be kind.")
-    assert refused("Hi", previous_response_id="resp_ab").param == "input[0]"
+    interrupted = ask("Hi", previous_response_id="resp_ab").conversation
+    assert (interrupted.interrupted, interrupted.turns[2].content[1]) == (("toolu01",), TextBlock("Hi"))
+    words = {"type": "message", "id": "msg_ab_0", "role": "assistant", "content": "Hm."}
+    again = ask([words, CALL, SEEN], previous_response_id="resp_ab")
+    assert (again.conversation.turns, again.ignored) == (found.conversation.turns, ("input[0]", "input[1].call_id"))
     assert refused([{**SEEN, "call_id": "other"}], previous_response_id="resp_ab").param == "input[0].call_id"
     assert refused(previous_response_id="resp_cd").code == "previous_response_not_found"
 
@@ -111,11 +119,13 @@ def test_item_reference():
     ("items", "param"),
     [
         ([{"role": "tool", "content": "a"}], "input[0].role"),
-        ([{"type": "web_search_call", "id": "a"}], "input[0].type"),
+        ([{"type": "odd", "id": "a"}], "input[0].type"),
+        ([{"type": ["message"]}], "input[0].type"),
+        ([{"type": "web_search_call", "id": "a"}], "input"),
         ([{"type": "message"}], "input[0].role"),
         ([USER, CALL], "input"),
-        ([USER, CALL, USER], "input[2]"),
-        ([USER, CALL, CALL], "input[2].call_id"),
+        ([USER, CALL, {**CALL, "arguments": "{}"}], "input[2].call_id"),
+        ([USER, CALL, SEEN, {**SEEN, "output": "red"}], "input[3].call_id"),
         ([SEEN], "input[0].call_id"),
         ([USER, {**CALL, "name": "a b"}], "input[1].name"),
         ([{"role": "user", "content": [{"type": "input_audio"}]}], "input[0].content[0].type"),
@@ -150,11 +160,40 @@ def test_tools():
 
 @pytest.mark.parametrize("kind", ["file_search", "computer", "code_interpreter", "mcp", "custom"])
 def test_tools_of_openai(kind):
-    """A tool that OpenAI runs is refused by its name, as a choice too."""
-    error = refused(tools=[LOOK, {"type": kind}])
-    assert error.param == "tools[1].type"
-    assert kind in error.message
+    """A tool that OpenAI runs is left out and named; where it is forced, the request is refused."""
+    tools = [LOOK, {"type": kind}]
+    found = ask(tools=tools)
+    assert ([tool.name for tool in found.conversation.tools], found.ignored) == (["look"], (f"tools.{kind}",))
+    some = {"type": "allowed_tools", "mode": "auto", "tools": [{"type": kind}, {"type": "function", "name": "look"}]}
+    assert len(ask(tools=tools, tool_choice=some).conversation.tools) == 1
+    for choice in ({"type": kind}, {**some, "mode": "required", "tools": [{"type": kind}]}):
+        assert refused(tools=tools, tool_choice=choice).param in ("tool_choice.type", "tool_choice.mode")
+    assert refused(tools=tools[1:], tool_choice="required").param == "tool_choice"
     assert refused(tools=[LOOK], tool_choice={"type": kind}).param == "tool_choice.type"
+
+
+def test_namespaces():
+    """Functions in a namespace are offered under one name made of both, by which choices and calls are known too."""
+    space = {"type": "namespace", "name": "mcp__words", "description": "Words.", "tools": [LOOK, {"type": "odd"}]}
+    found = ask(tools=[LOOK, space])
+    assert [tool.name for tool in found.conversation.tools] == ["look", "mcp__words__look"]
+    assert (found.names, found.ignored) == ({"mcp__words__look": ("mcp__words", "look")}, ("tools.odd",))
+    choice = {"type": "function", "namespace": "mcp__words", "name": "look"}
+    assert ask(tools=[space], tool_choice=choice).conversation.options.tool_choice.name == "mcp__words__look"
+    (_, said, _) = turns(USER, {**CALL, "namespace": "mcp__words"}, SEEN)
+    assert said.content == (ToolUseBlock("toolu01", "mcp__words__look", {"at": "sky"}),)
+    assert refused(tools=[space, {**LOOK, "name": "mcp__words__look"}]).param == "tools[1].name"
+    assert refused(tools=[{**space, "tools": [LOOK, LOOK]}]).param == "tools[0].tools[1].name"
+    assert refused(tools=[{**space, "name": "a b"}]).param == "tools[0].name"
+    assert refused(tools=[{**space, "tools": [LOOK] * 1025}]).param == "tools"
+
+
+def test_long_namespaces():
+    """Names that would be too long together are cut, always alike and never to the same."""
+    pairs = [("n" * 100, "f" * 60), ("n" * 100, "f" * 61), ("n" * 100, "f" * 60)]
+    one, other, again = (joined(*pair) for pair in pairs)
+    assert one == again != other
+    assert [len(one), len(other)] == [128, 128]
 
 
 def test_odd_tools():
@@ -182,7 +221,6 @@ def test_options():
         ({"conversation": "conv_1"}, "conversation"),
         ({"background": True}, "background"),
         ({"prompt": {"id": "a"}}, "prompt"),
-        ({"reasoning": {"effort": "deep"}}, "reasoning.effort"),
         ({"text": {"format": {"type": "grammar"}}}, "text.format.type"),
         ({"text": {"format": {"type": "json_schema", "schema": {"type": "array"}}}}, "text.format.schema.type"),
         ({"max_output_tokens": -1}, "max_output_tokens"),
@@ -207,3 +245,73 @@ def test_ignored():
     found = ask(temperature=0.3, truncation="auto", user="a", text={"verbosity": "low"}, metadata={"a": "b"})
     assert found.ignored == ("temperature", "truncation", "user", "text.verbosity")
     assert ask(temperature=1, truncation="disabled", include=[], background=False).ignored == ()
+    unknown = ask(reasoning={"effort": "deep", "summary": "long"})
+    assert (unknown.conversation.options, unknown.ignored) == (Options(), ("reasoning.effort", "reasoning.summary"))
+
+
+OTHER = {**CALL, "call_id": "toolu02", "arguments": "{}"}
+FOUND = {**SEEN, "call_id": "toolu02", "output": "red"}
+WORDS = {"type": "message", "role": "assistant", "content": "Hm."}
+THOUGHT = {"type": "reasoning", "id": "rs_1", "summary": []}
+
+
+@pytest.mark.parametrize(
+    ("items", "expected"),
+    [
+        ([CALL, WORDS, SEEN], ["Hm. 01", "=01"]),
+        ([CALL, OTHER, WORDS, SEEN, FOUND], ["Hm. 01 02", "=01 =02"]),
+        ([CALL, WORDS, OTHER, SEEN, FOUND], ["01 Hm. 02", "=01 =02"]),
+        ([CALL, OTHER, SEEN, WORDS, FOUND], ["Hm. 01 02", "=01 =02"]),
+        ([CALL, OTHER, SEEN, THOUGHT, FOUND], ["01 02", "=01 =02"]),
+        ([CALL, SEEN, OTHER, FOUND], ["01", "=01", "02", "=02"]),
+        ([SEEN, CALL, WORDS, OTHER, FOUND], ["01", "=01", "Hm. 02", "=02"]),
+        ([SEEN, FOUND, CALL, OTHER], ["01", "=01", "02", "=02"]),
+        ([CALL, USER, SEEN], ["01", "=01 Hi"]),
+        ([CALL, USER], ["01", "=!01 Hi"]),
+        ([CALL, OTHER, FOUND, USER], ["01 02", "=02 =!01 Hi"]),
+        ([CALL, OTHER, FOUND, WORDS, USER], ["01 02", "=02 =!01", "Hm.", "Hi"]),
+        ([CALL, CALL, SEEN, SEEN], ["01", "=01"]),
+        ([{**WORDS, "id": "a"}, CALL, {**WORDS, "id": "a"}, SEEN], ["Hm. 01", "=01"]),
+        ([CALL, USER, {**CALL, "arguments": "{}"}, SEEN], ["01", "=!01 Hi", "01-2", "=01-2"]),
+    ],
+)
+def test_order(items, expected):
+    """However calls, words and outputs are mixed, the API gets each call's result right after the calls' turn."""
+    found = turns(USER, *items)
+    assert [" ".join(brief(block) for block in turn.content) for turn in found[1:]] == expected
+
+
+@hypothesis.given(st.lists(st.sampled_from([USER, CALL, OTHER, WORDS, SEEN, FOUND, THOUGHT]), max_size=9))
+def test_any_order(items):
+    """Whatever the order, the history is one that the API takes, or is refused."""
+    with contextlib.suppress(BadRequest):
+        turns(USER, *items)
+
+
+def brief(block):
+    match block:
+        case TextBlock():
+            return block.text
+        case ToolUseBlock():
+            return block.id.removeprefix("toolu")
+        case ToolResultBlock():
+            mark = "=!" if block.is_error else "="
+            return mark + block.tool_use_id.removeprefix("toolu")
+
+
+def test_calls_of_other_tools():
+    """Calls of tools that ran at the client are history like others; those that ran at OpenAI are left out."""
+    items = [
+        {"type": "custom_tool_call", "call_id": "a", "name": "apply_patch", "input": "*** Begin"},
+        {"type": "custom_tool_call_output", "call_id": "a", "output": "Done."},
+        {"type": "local_shell_call", "call_id": "b", "action": {"type": "exec", "command": ["ls"]}},
+        {"type": "local_shell_call_output", "call_id": "b", "output": "a.txt"},
+        {"type": "web_search_call", "id": "ws_1", "status": "completed"},
+    ]
+    found = ask([USER, *items])
+    calls = [block for turn in found.conversation.turns for block in turn.content if isinstance(block, ToolUseBlock)]
+    assert calls == [
+        ToolUseBlock("a", "apply_patch", {"input": "*** Begin"}),
+        ToolUseBlock("b", "local_shell", {"type": "exec", "command": ["ls"]}),
+    ]
+    assert found.ignored == ("input.web_search_call",)

@@ -13,7 +13,10 @@ from app.dialects.data_url import InlineData
 from app.dialects.fields import invalid, mapping, shown, string
 
 Content = TextBlock | ImageBlock | DocumentBlock
-KINDS = ("text", "image", "document")
+ATTACHMENTS = ("image", "document", "search_result")
+KINDS = ("text", *ATTACHMENTS)
+# A search for tools at the client names what it found; all tools are offered here from the beginning.
+RESULTS = (*KINDS, "tool_reference")
 
 
 def listed(content: Any, param: str) -> list[tuple[dict[str, Any], str]]:
@@ -44,18 +47,24 @@ def read(block: dict[str, Any], param: str, kinds: tuple[str, ...]) -> Content |
     """
     kind = block.get("type")
     if kind not in kinds:
-        raise unknown(block, param, kinds)
-    if kind == "image":
-        return _image(mapping(block.get("source"), f"{param}.source"), f"{param}.source")
-    if kind == "document":
-        return _document(block, param)
+        raise invalid(f"{param}.type", f"{shown(kind)} is not supported here, only {', '.join(kinds)}")
+    if kind in ATTACHMENTS:
+        return attachment(block, param)
+    if kind == "tool_reference":
+        return TextBlock(f"The tool {string(block.get('tool_name'), f'{param}.tool_name')} is there and can be called.")
     text = string(block.get("text"), f"{param}.text")
     return TextBlock(text) if text.strip() else None
 
 
-def unknown(block: dict[str, Any], param: str, kinds: tuple[str, ...]) -> Exception:
-    """Return the error for a block of another kind."""
-    return invalid(f"{param}.type", f"{shown(block.get('type'))} is not supported here, only {', '.join(kinds)}")
+def attachment(block: dict[str, Any], param: str) -> ImageBlock | DocumentBlock:
+    """Return a block of one of ATTACHMENTS. Raises BadRequest naming the field."""
+    match block.get("type"):
+        case "image":
+            return _image(mapping(block.get("source"), f"{param}.source"), f"{param}.source")
+        case "document":
+            return _document(block, param)
+        case _:
+            return _search_result(block, param)
 
 
 def _image(source: dict[str, Any], param: str) -> ImageBlock:
@@ -75,6 +84,13 @@ def _document(block: dict[str, Any], param: str) -> DocumentBlock:
     )
     place = f"{param}.source"
     return DocumentBlock(_source(mapping(block.get("source"), place), place), title, context)
+
+
+def _search_result(block: dict[str, Any], param: str) -> DocumentBlock:
+    """Return a passage that the client found as a document, which the CLI takes."""
+    text = _text(texts(block.get("content"), f"{param}.content"), f"{param}.content")
+    title, where = (string(block.get(key), f"{param}.{key}") or None for key in ("title", "source"))
+    return DocumentBlock(text, title, where)
 
 
 def _source(source: dict[str, Any], param: str) -> Any:

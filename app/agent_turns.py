@@ -9,6 +9,9 @@ from __future__ import annotations
 import functools
 import logging
 import os
+import unicodedata
+from collections.abc import Iterable
+from typing import Any
 
 import msgspec
 
@@ -29,6 +32,9 @@ ALL = tuple(
 STAND_INS = {"web_search": "WebSearch"}
 
 log = logging.getLogger(__name__)
+# What the CLI takes out of the texts of an MCP server's tools, by the classes of Unicode; and what is text alone.
+INVISIBLE = frozenset({"Cf", "Co", "Cn"})
+WORDS = frozenset({"title", "description", "$comment"})
 
 
 def staffed(conversation: Conversation, settings: Settings, asked: str | None, key: str | None) -> Conversation:
@@ -88,7 +94,31 @@ def _as_named(conversation: Conversation, settings: Settings, key: str | None) -
         options = msgspec.structs.replace(options, tool_choice=ToolChoice())
     if tools:
         _check_user(settings)
+        _check_parameters(conversation)
     return msgspec.structs.replace(conversation, own_tools=tools, options=options)
+
+
+def _check_parameters(conversation: Conversation) -> None:
+    for tool in conversation.tools:
+        if (word := _changed(tool.input_schema)) is not None:
+            raise BadRequest(
+                f"tools: {word!r} in the parameters of {tool.name!r} would reach the model in other characters, beside "
+                "Claude Code's own tools; without those (web_search) it reaches it as it is.",
+                param="tools",
+                code="invalid_value",
+            )
+
+
+def _changed(node: Any) -> str | None:
+    """Return a name or a value in a schema that the CLI would normalise; what describes it may be."""
+    if isinstance(node, str):
+        plain = unicodedata.normalize("NFKC", node)
+        return node if plain != node or any(unicodedata.category(char) in INVISIBLE for char in node) else None
+    parts: Iterable[Any] = node if isinstance(node, list) else ()
+    if isinstance(node, dict):
+        told = ((word, value) for word, value in node.items() if word not in WORDS or not isinstance(value, str))
+        parts = (part for pair in told for part in pair)
+    return next(filter(None, map(_changed, parts)), None)
 
 
 def _is_mapped(conversation: Conversation, settings: Settings) -> bool:

@@ -194,3 +194,25 @@ def test_bad_settings(name, value):
     """A value that cannot be used is named with what it takes."""
     with pytest.raises(ConfigError, match=name):
         settings(**{name: value})
+
+
+@pytest.mark.parametrize(
+    ("properties", "refused"),
+    [
+        ({"unit": {"enum": ["m2", "\u33a1"]}}, True),
+        ({"zero\u200bwidth": {}}, True),
+        ({"description": {"const": "\uff41"}}, True),
+        ({"unit": {"description": "\u33a1", "enum": ["gr\u00f6\u00dfe", "\u57ce\u5e02"]}}, False),
+    ],
+)
+def test_values_that_the_cli_would_change(properties, refused):
+    """Beside Claude Code's own tools a value that would reach the model as another one is refused by its name."""
+    tools = (ToolDefinition("exec", "\u33a1", {"type": "object", "properties": properties}),)
+    conversation = msgspec.structs.replace(PLAIN, tools=tools, own_tools=("WebSearch",))
+    if refused:
+        with pytest.raises(BadRequest, match="exec"):
+            staffed(conversation, settings("WebSearch"), None)
+    else:
+        assert staffed(conversation, settings("WebSearch"), None).tools == tools
+    without = msgspec.structs.replace(conversation, own_tools=())
+    assert staffed(without, settings("none"), None).tools == tools

@@ -34,6 +34,9 @@ FIXED = {
     "ENABLE_TOOL_SEARCH": "false",
     # A client's tool called Bash makes the CLI add its rules for commit messages to the conversation.
     "CLAUDE_CODE_DISABLE_GIT_INSTRUCTIONS": "1",
+    # Beside the CLI's own tools it tells the API of the client's; a description is the client's to bound. Characters;
+    # known from a version between 2.1.260 and 2.1.300 on, older ones cut it.
+    "CLAUDE_CODE_MAX_MCP_DESCRIPTION_LENGTH": "10000000",
     # A child must not replace the binary under a running server.
     "DISABLE_AUTOUPDATER": "1",
     # A call waits as long as we let it wait. Milliseconds; a larger number than a timer takes would mean none at all.

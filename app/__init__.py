@@ -31,6 +31,7 @@ from app.web import departures, error_responses, request_log
 from app.web.departures import Departures
 from app.web.envelopes import KEY as DIALECTS_KEY
 from app.web.gate import Gate
+from app.web.in_flight import InFlight
 from app.web.key_limits import KeyLimits
 from app.web.keys import Keys
 from app.web.live import LIVE, Live
@@ -63,7 +64,9 @@ def create_app(settings: Settings | None = None, dialects: Sequence[Dialect] = D
     app.url_map.merge_slashes = False  # a redirect would be an answer in HTML
     metrics, minutes = Metrics(pool, catalogue), Minutes()
     recent = Recent(metrics.observe, minutes.note)
-    app.extensions[KEY] = parts = State(settings, catalogue, pool, Departures(), store, metrics, minutes, recent)
+    app.extensions[KEY] = parts = State(
+        settings, catalogue, pool, Departures(), store, metrics, minutes, recent, InFlight(settings.max_body)
+    )
     app.extensions[LIVE] = Live(parts)
     request_log.init_app(app, recent)
     app.before_request(functools.partial(departures.bound, settings.idle_timeout))

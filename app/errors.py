@@ -17,6 +17,7 @@ ProxyError
     QueueFull                 429  more requests than slots and queue hold
         KeyBusy               429  one API key has too many turns running or waiting
         KeyRateLimited        429  one API key has made too many requests in a minute
+        BodiesFull            429  the bodies of all requests are too large together
     KeysUnusable              500  the file of API keys is damaged or open to others
     NotOffered                501  what this server does not do
     SessionStorageFailed      503  the store of sessions cannot be read or written
@@ -200,6 +201,12 @@ class KeyRateLimited(QueueFull):
     """The API key has made as many requests within a minute as it may."""
 
     code = "key_rate_limit"
+
+
+class BodiesFull(QueueFull):
+    """The bodies of the requests of this moment are too large together."""
+
+    code = "bodies_too_large"
 
 
 class ClientGone(ProxyError):

@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Iterator
-from typing import TypeVar
+from typing import TypeVar, cast
 
 T = TypeVar("T")
 
@@ -17,6 +17,9 @@ SLICE = 0.005
 # How much of a text or of bytes is worked on between two pauses: a few milliseconds' worth for the slowest work.
 PIECE = 256 * 1024
 
+# Not 0: gevent runs up to a thousand greenlets that sleep so before it looks what the sockets have, in seconds.
+MOMENT = 1e-4
+
 _due = 0.0
 
 
@@ -24,7 +27,7 @@ def pause() -> None:
     """Let the others go on where work has held the loop for long enough; cheap enough for every turn of a loop."""
     global _due  # noqa: PLW0603 - there is one loop
     if time.monotonic() >= _due:
-        time.sleep(0)
+        time.sleep(MOMENT)
         _due = time.monotonic() + SLICE
 
 
@@ -43,8 +46,18 @@ def beside(work: Callable[[], T]) -> T:
     gevent = sys.modules.get("gevent")  # the worker has imported it, or there is no loop
     if gevent is None or not _patched():
         return work()
-    found: T = gevent.get_hub().threadpool.apply(work)
-    return found
+    # Raised here: gevent would print what is raised there.
+    found, error = gevent.get_hub().threadpool.apply(_attempt, (work,))
+    if error is not None:
+        raise error
+    return cast("T", found)
+
+
+def _attempt(work: Callable[[], T]) -> tuple[T | None, Exception | None]:
+    try:
+        return work(), None
+    except Exception as error:  # noqa: BLE001 - whoever waits for it knows what to make of it
+        return None, error
 
 
 def _patched() -> bool:

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from typing import Literal
 
 from app.conversation import TextBlock, Turn
+from app.event_loop import pause
 
 # The first line of every prompt, in every version and mode that was looked at (2026.3 to 2026.9).
 IDENTITY = "You are a personal assistant running inside OpenClaw."
@@ -137,11 +138,18 @@ _FENCE = re.compile(r" {0,3}(?:(`{3,16})[^`]*|(~{3,16}).*)")
 _SKILLS = "<available_skills>"
 
 
+# Nobody's prompt is longer (60 kB were seen, with the user's files at most 200), and looking through it takes time.
+MAX_CHARACTERS = 2_000_000
+MAX_LINES = 20_000
+
+
 def detect(system: str) -> bool:
     """Tell whether a system prompt is OpenClaw's: by its first line, or by two headers of its tooling sections.
 
     Neither counts further down: in the user's files, in fenced code, or (the line) below a heading.
     """
+    if len(system) > MAX_CHARACTERS or system.count("\n") > MAX_LINES:
+        return False
     if any(line.startswith(IDENTITY) for line in _preamble(system).split("\n")):
         return True
     head, _, _ = _parts(system)
@@ -194,6 +202,7 @@ def _kept(text: str) -> str:
     dropping = 0  # the level of the heading whose section is being dropped
     rest_is_free = False
     for line, bare in _lines(text):
+        pause()
         heading = _HEADING.match(bare)
         if rest_is_free:
             pass
@@ -228,6 +237,7 @@ def _lines(text: str) -> Iterator[tuple[str, str]]:
         # One that is never closed encloses nothing: it may stand in a section that goes, before one that stays.
         if closing is not None and closing not in unclosed:
             pattern = re.compile(closing)
+            pause()
             ends = (n for n in range(number + 1, len(lines)) if pattern.fullmatch(lines[n].rstrip(_NEWLINES)))
             inside = next(ends, number) + 1
             if inside == number + 1:

@@ -57,7 +57,37 @@ def finish(end: str = "\n") -> None:
     sys.stdout.flush()
 
 
-def answer(command: str) -> None:
+def flood(kind: str) -> None:
+    """Print without end, or one line that is very long."""
+    lines = {
+        "blank": "\n",
+        "unknown-lines": json.dumps({"type": "horoscope", "text": "x"}) + "\n",
+        "small-lines": json.dumps({"type": "system"}) + "\n",
+        "bulk-lines": json.dumps({"type": "horoscope", "text": "x" * 30_000}) + "\n",
+    }
+    if kind == "long-line":
+        say(type="horoscope", text="\\" * 15_000_000)
+        return
+    while True:
+        sys.stdout.write(lines[kind] * (2**20 // len(lines[kind])))
+
+
+def answer(command: str, rest: str = "") -> None:
+    if command in {"blank", "unknown-lines", "small-lines", "bulk-lines", "long-line"}:
+        flood(command)
+    if command == "structured":
+        line = {"type": "result", "subtype": "success", "is_error": False, "num_turns": 1, "result": ""}
+        begin()
+        event(type="message_delta", delta={"stop_reason": "end_turn"})
+        event(type="message_stop")
+        say(**line, structured_output=json.loads(rest))
+        return
+    if command == "as":
+        begin()
+        for _ in range(500):
+            word("a" * 499)
+        finish()
+        return
     if command == "crash-before":
         sys.stderr.write("fake: out of luck\n")
         sys.exit(7)
@@ -152,4 +182,4 @@ for raw in sys.stdin:
                 time.sleep(600)
             say(type="result", subtype="success", is_error=False, num_turns=0, result="")
         else:
-            answer(content[-1].get("text", "picture").split(maxsplit=1)[0])
+            answer(*content[-1].get("text", "picture").split(maxsplit=1))

@@ -9,12 +9,15 @@ from app.claude.process import Process
 from app.claude.protocol import ControlRequest, ControlResponse, Line, decode
 from app.claude.tools import ToolServer
 from app.errors import CliFailed
+from app.event_loop import pause
 from app.models import CliModel
 
 log = logging.getLogger(__name__)
 
 # The request that takes a process back to where it was before a user's line.
 REWIND = "rewind"
+# Lines of unknown types in one turn.
+MAX_SKIPPED = 100_000
 
 
 class Channel:
@@ -45,10 +48,14 @@ class Channel:
         """
         lines: list[Line] = []
         for raw in self._process.read(TICK):
+            pause()
             line = decode(raw)
             if line is None:
                 self.skipped += 1
-            elif isinstance(line, ControlResponse):
+                if self.skipped > MAX_SKIPPED:
+                    raise CliFailed("The claude CLI sends nothing but lines of unknown types.", code="cli_protocol")
+                continue  # no sign of life: there may be no end of them
+            if isinstance(line, ControlResponse):
                 self._on_control(line)
             elif isinstance(line, ControlRequest):
                 reply = self.tools.reply(line)

@@ -7,8 +7,10 @@ from collections.abc import Sequence
 
 import msgspec
 
+from app import paced_json
 from app.claude.tool_ids import plain
 from app.conversation import Block, Conversation, ToolResultBlock, ToolUseBlock, Turn
+from app.event_loop import pieces
 
 _encoder = msgspec.json.Encoder()
 
@@ -34,7 +36,10 @@ def lineage(conversation: Conversation) -> list[bytes]:
 
 def extended(digest: bytes, turn: Turn) -> bytes:
     """Return the digest of a conversation that goes on with `turn`."""
-    return hashlib.sha256(digest + _encoder.encode((turn.role, _comparable(turn.content)))).digest()
+    sha = hashlib.sha256(digest + turn.role.encode())
+    for piece in pieces(paced_json.encoded(_comparable(turn.content))):
+        sha.update(piece)
+    return sha.digest()
 
 
 def _comparable(blocks: Sequence[Block]) -> list[Block]:

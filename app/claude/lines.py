@@ -6,8 +6,9 @@ from typing import Any
 
 import msgspec
 
+from app import paced_json
 from app.claude.tool_ids import native
-from app.conversation import Block, RedactedThinkingBlock, ThinkingBlock, ToolResultBlock, ToolUseBlock
+from app.conversation import Block, RedactedThinkingBlock, TextBlock, ThinkingBlock, ToolResultBlock, ToolUseBlock
 from app.errors import CliFailed
 
 MAX_LINE = 64 * 2**20
@@ -70,13 +71,13 @@ def user_line(content: tuple[Block, ...], *, ask: bool, composed: bool, uuid: st
     Text whose last block starts with a slash would run as a command of the CLI. `composed` marks it as a client's own
     words, which versions from 2.1.260 on leave alone; older ones need a newline in front (`composed` False).
     """
-    blocks: list[Any] = _native(content)
+    blocks = _native(content)
     last = blocks[-1]
-    if not composed and getattr(last, "text", "").startswith("/"):
-        blocks[-1] = {"type": "text", "text": "\n" + last.text}
+    if not composed and isinstance(last, TextBlock) and last.text.startswith("/"):
+        blocks[-1] = TextBlock("\n" + last.text)
     line: dict[str, Any] = {
         "type": "user",
-        "message": {"role": "user", "content": blocks},
+        "message": {"role": "user", "content": msgspec.Raw(paced_json.encoded(blocks))},
         "parent_tool_use_id": None,
     }
     if composed:
@@ -94,7 +95,11 @@ def assistant_line(content: tuple[Block, ...], message_id: str, model: str) -> b
     Up to 2.1.197 the CLI joins assistant turns of one id, a missing one included, whatever stands between them.
     Thinking it hands on only where it is by the `model` that is asked, told by its full name.
     """
-    message = {"id": message_id, "role": "assistant", "content": _native(content)}
+    message: dict[str, Any] = {
+        "id": message_id,
+        "role": "assistant",
+        "content": msgspec.Raw(paced_json.encoded(_native(content))),
+    }
     if any(isinstance(block, ThinkingBlock | RedactedThinkingBlock) for block in content):
         message["model"] = model
     return _line({"type": "assistant", "message": message, "parent_tool_use_id": None})

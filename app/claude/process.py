@@ -18,6 +18,7 @@ from pathlib import Path
 from app import process_identity
 from app.claude.lines import LineBuffer
 from app.errors import CliFailed, TurnTimeout
+from app.event_loop import pause
 
 READ_SIZE = 64 * 2**10
 PIPE_BUFFER = 2**20
@@ -123,6 +124,7 @@ class Process:
             return []
         except OSError:
             data = b""
+        pause()  # what there is to read may have no end
         if data:
             return self._lines.feed(data)
         if last := self._lines.rest():

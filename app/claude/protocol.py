@@ -7,6 +7,7 @@ Fields that we do not use are not declared, and what is declared may be absent: 
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import msgspec
@@ -202,6 +203,11 @@ KNOWN = frozenset(
 _decoder: msgspec.json.Decoder[Line] = msgspec.json.Decoder(Line)
 
 
+# As the CLI prints them, the type comes first. Longer lines than this, in bytes, are not looked through for it.
+_HEAD = re.compile(rb'\{"type": ?"([a-z_-]{1,50})"')
+LONG = 2**20
+
+
 class _Header(msgspec.Struct):
     type: str
 
@@ -214,6 +220,8 @@ def decode(line: bytes) -> Line | None:
 
     Raises CliFailed when the line is not JSON, or is a known type out of shape: going on would lose part of an answer.
     """
+    if len(line) > LONG and (head := _HEAD.match(line)) is not None and head[1].decode() not in KNOWN:
+        return None  # without a look at the rest of it
     try:
         return _decoder.decode(line)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:

@@ -8,6 +8,7 @@ import binascii
 import msgspec
 
 from app.dialects.fields import invalid
+from app.event_loop import pieces
 
 SCHEME = "data:"
 
@@ -39,9 +40,9 @@ def read(text: str, param: str) -> InlineData:
 
 def decoded(text: str, param: str) -> InlineData:
     """Return what a base64 text holds, white space in it aside. Raises BadRequest naming `param`."""
-    data = "".join(text.split())
+    data = "".join("".join(piece.split()) for piece in pieces(text))
     try:
-        raw = base64.b64decode(data, validate=True)
+        raw = b"".join(base64.b64decode(piece, validate=True) for piece in pieces(data))
     except (binascii.Error, ValueError):
         raise invalid(param, "is not valid base64") from None
     if not raw:

@@ -41,5 +41,5 @@ def tuned(value: str | None, known: Mapping[str, Word], param: str, ignored: lis
 
 def fit(names: Iterable[str]) -> tuple[str, ...]:
     """Return names as a header can hold them, each once."""
-    clean = dict.fromkeys(UNFIT.sub("?", name)[:LONGEST] for name in names)
+    clean = dict.fromkeys(UNFIT.sub("?", name[:LONGEST]) for name in names)
     return tuple(filter(None, clean))[:MOST]

@@ -5,6 +5,8 @@ from __future__ import annotations
 import urllib.parse
 from typing import Any
 
+from app.event_loop import pause
+
 # Objects and arrays of one schema, and how deep they lie in each other.
 MAX_NODES = 20_000
 MAX_DEPTH = 100
@@ -19,6 +21,7 @@ def excess(schema: Any) -> str | None:
     for _ in range(MAX_DEPTH):
         level = [child for node in level for child in _inner(node)]
         found += len(level)
+        pause()
         if found > MAX_NODES:
             return f"has more than {MAX_NODES:,} objects and arrays"
         if not level:
@@ -37,6 +40,7 @@ def _expanded(schema: Any) -> int:
     # Depth first, without recursion: a chain of references may be as long as the schema.
     stack: list[tuple[Any, bool]] = [(schema, False)]
     while stack:
+        pause()
         node, left = stack.pop()
         if left:
             inner = _followed(node, schema)

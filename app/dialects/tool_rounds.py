@@ -7,9 +7,12 @@ from collections.abc import Iterable
 from typing import Any
 
 from app.conversation import DocumentBlock, ImageBlock, TextBlock, ToolResultBlock, ToolUseBlock, Turn, plain
-from app.dialects.fields import invalid
+from app.dialects.fields import invalid, shown
 
 Content = TextBlock | ImageBlock | DocumentBlock
+
+# Of an id, in characters; the APIs' own have 30.
+MAX_ID = 1000
 
 
 class ToolRounds:
@@ -28,6 +31,7 @@ class ToolRounds:
         self._early: dict[str, tuple[str, str]] = {}  # results without a call so far: the id as given, and its place
         self._closed: set[str] = set()  # open calls that the user has spoken after
         self._used: set[str] = set()
+        self._repeated: dict[str, int] = {}  # how often an id was given before
         self._called = False
         self._ignored = ignored
 
@@ -51,8 +55,8 @@ class ToolRounds:
 
         Raises BadRequest naming `param`, the place of its id.
         """
-        if not isinstance(given, str) or not plain(given):
-            raise invalid(param, "must be a string with letters or digits")
+        if not isinstance(given, str) or len(given) > MAX_ID or not plain(given):
+            raise invalid(param, f"must be a string of at most {MAX_ID} characters with letters or digits in it")
         self._called = True
         key = plain(given)
         before = None if key in self._closed else self._open.get(key)
@@ -60,7 +64,7 @@ class ToolRounds:
             self._ignored.append(param)
             return []
         if before is not None:
-            raise invalid(param, f"{given!r} is used twice, for different calls")
+            raise invalid(param, f"{shown(given)} is used twice, for different calls")
         if self._early.pop(key, None) is not None:
             return [ToolUseBlock(self._answered[key].tool_use_id, name, arguments)]
         call = self._open[key] = ToolUseBlock(self._unused(_native(given)), name, arguments)
@@ -74,14 +78,14 @@ class ToolRounds:
 
         Raises BadRequest naming `param`, the place of the id, for a second result of a call.
         """
-        if not isinstance(given, str) or not plain(given):
+        if not isinstance(given, str) or len(given) > MAX_ID or not plain(given):
             raise invalid(param, "must name the call this is the result of")
         key, what = plain(given), tuple(content)
         call = self._open.pop(key, None)
         before = self._answered.get(key)
         if call is None and before is not None:
             if (before.content, before.is_error) != (what, is_error):
-                raise invalid(param, f"{given!r} has another result already; a tool call has one")
+                raise invalid(param, f"{shown(given)} has another result already; a tool call has one")
             self._ignored.append(param)
             return []
         if call is None and (self._called or not self._continues):
@@ -93,14 +97,15 @@ class ToolRounds:
     def check(self) -> None:
         """Raise BadRequest where a result has no call."""
         for given, param in self._early.values():
-            raise invalid(param, f"{given!r} answers no tool call of this conversation")
+            raise invalid(param, f"{shown(given)} answers no tool call of this conversation")
 
     def _unused(self, call_id: str) -> str:
         # Some clients count from one again in each round; the API wants ids unique in the conversation.
-        number, unique = 1, call_id
+        number, unique = self._repeated.get(call_id, 1), call_id
         while unique in self._used:
             number += 1
             unique = f"{call_id}-{number}"
+        self._repeated[call_id] = number  # so that many of one name are not counted again from the first
         self._used.add(unique)
         return unique
 

@@ -11,6 +11,7 @@ from app.agent_turns import STAND_INS
 from app.conversation import ToolChoice, ToolDefinition
 from app.dialects.fields import function_name, invalid, shown, string
 from app.dialects.json_schema import object_schema
+from app.event_loop import pause
 
 # The Messages API names no bound; this one is far beyond what clients were seen to send (265), and the CLI takes it.
 MAX_TOOLS = 1024
@@ -74,6 +75,7 @@ def check_number(tools: Sequence[Any], param: str, most: int = MAX_TOOLS) -> Non
 
 def definition(function: dict[str, Any], param: str, schema_key: str = "parameters") -> ToolDefinition:
     """Return a function whose JSON Schema stands under `schema_key`. Raises BadRequest naming the field."""
+    pause()
     description, schema = function.get("description"), function.get(schema_key)
     if schema is None:
         schema = {"type": "object", "properties": {}}

@@ -15,6 +15,8 @@ from app.errors import BadRequest
 OPENING = TextBlock("[The conversation opens with the assistant's message.]")
 CONTINUE = TextBlock("Continue.")
 
+MAX_BLOCKS = 50_000
+
 Role = Literal["user", "assistant"]
 
 
@@ -30,6 +32,7 @@ class Turns:
         self.rounds = ToolRounds(ignored, continues=continues)
         self._messages: list[tuple[Role, list[Block]]] = []
         self._pictures = 0
+        self._blocks = 0
 
     @property
     def last_role(self) -> Role | None:
@@ -39,6 +42,9 @@ class Turns:
     def add(self, role: Role, blocks: Iterable[Block], param: str) -> None:
         """Take up what a message holds. Raises BadRequest naming `param` where the pictures become too many."""
         added = list(blocks)
+        self._blocks += len(added)
+        if self._blocks > MAX_BLOCKS:
+            raise invalid(param, f"has more than the {MAX_BLOCKS:,} blocks one request may hold")
         self._pictures += sum(_pictures(block) for block in added)
         if self._pictures > images.MOST:
             raise invalid(param, f"has more than the {images.MOST} pictures one request may hold")

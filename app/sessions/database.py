@@ -15,6 +15,7 @@ from typing import TypeVar
 import msgspec
 
 from app.errors import SessionStorageFailed
+from app.event_loop import beside
 
 log = logging.getLogger(__name__)
 
@@ -52,13 +53,14 @@ class Database:
     def do(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """Return what `work` does in one transaction, which others see as a whole or not at all.
 
+        It runs beside the event loop: a session may be large, and the disk slow.
         Raises SessionStorageFailed.
         """
         deadline = time.monotonic() + PATIENCE
         while True:
             try:
-                with self._lock, _transaction(self._opened()) as db:
-                    return work(db)
+                with self._lock:
+                    return beside(lambda: self._transact(work))
             except (sqlite3.Error, OSError, msgspec.DecodeError, _Damaged) as error:
                 busy = getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_BUSY
                 if not busy or time.monotonic() >= deadline:
@@ -89,6 +91,10 @@ class Database:
                 return
             tries += bool(busy) or left == before
             time.sleep(WIPE_PAUSE if busy else 0)
+
+    def _transact(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        with _transaction(self._opened()) as db:
+            return work(db)
 
     def close(self) -> None:
         """Close the file; idempotent."""

@@ -10,7 +10,8 @@ from typing import Any
 import flask
 import werkzeug.exceptions
 
-from app.errors import BadRequest, RequestTimeout, UnsupportedMediaType
+from app.errors import BadRequest, ProxyError, RequestTimeout, UnsupportedMediaType
+from app.event_loop import PIECE, SLICE, pause
 from app.web import departures
 from app.web.state import state
 
@@ -20,14 +21,16 @@ REFUSED = ("multipart/", "image/", "audio/", "video/")
 DISCARDED = 64 * 2**20
 DISCARD_TIME = 5.0
 DISCARD_SILENCE = 1.0
+# The least that is read at once, in bytes.
+SMALLEST_STEP = 4096
 
 
 def read() -> bytes:
     """Return the body of the current request.
 
     Raises UnsupportedMediaType for what cannot be JSON, Werkzeug's 413 beyond MAX_CONTENT_LENGTH, RequestTimeout where
-    the client stops sending, ConnectionsTaken where its connection was needed for others meanwhile, and BadRequest
-    where what it sends is no body of HTTP.
+    the client stops sending, ConnectionsTaken where its connection was needed for others meanwhile, BodiesFull where
+    others hold too much, and BadRequest where what it sends is no body of HTTP.
     """
     request = flask.request
     if request.mimetype.startswith(REFUSED):
@@ -46,8 +49,23 @@ def read() -> bytes:
 
 
 def _taken_in(request: flask.Request) -> bytes:
+    hold = state().in_flight.hold()
+    parts: list[bytes] = []
+    step = SMALLEST_STEP
     try:
-        return request.get_data(cache=False)
+        while True:
+            began = time.monotonic()
+            part = request.stream.read(step)
+            if not part:
+                return b"".join(parts)
+            hold(len(part))
+            parts.append(part)
+            # A body in tiny chunks takes its server long to put together.
+            quick = time.monotonic() - began < SLICE / 2
+            step = min(2 * step, PIECE) if quick else max(step // 2, SMALLEST_STEP)
+            pause()
+    except ProxyError:
+        raise
     except werkzeug.exceptions.ClientDisconnected as error:
         if isinstance(error.__context__, TimeoutError):
             raise RequestTimeout("The rest of the request's body did not come in time.") from None
@@ -73,5 +91,6 @@ def discard(environ: Mapping[str, Any]) -> None:
     # The client may be gone, or its body may be malformed: there is nobody to tell.
     with contextlib.suppress(Exception):
         connection.settimeout(DISCARD_SILENCE)
-        while size < DISCARDED and time.monotonic() < deadline and (data := environ["wsgi.input"].read(2**16)):
+        while size < DISCARDED and time.monotonic() < deadline and (data := environ["wsgi.input"].read(2**14)):
             size += len(data)
+            pause()

@@ -15,6 +15,7 @@ from app.models import Catalogue
 from app.sessions.store import SessionStore
 from app.web.connections import Connections
 from app.web.departures import Departures
+from app.web.in_flight import InFlight
 from app.web.minutes import Minutes
 from app.web.recent import Recent
 
@@ -33,6 +34,7 @@ class State:
     metrics: Metrics
     minutes: Minutes
     recent: Recent
+    in_flight: InFlight
     connections: Connections = dataclasses.field(default_factory=Connections)
     began: float = dataclasses.field(default_factory=time.monotonic)
 

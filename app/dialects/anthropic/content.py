@@ -10,7 +10,7 @@ from typing import Any
 from app.conversation import DocumentBlock, ImageBlock, TextBlock, TextSource
 from app.dialects import data_url, files, images
 from app.dialects.data_url import InlineData
-from app.dialects.fields import invalid, mapping, shown, string
+from app.dialects.fields import invalid, mapping, paced, shown, string
 
 Content = TextBlock | ImageBlock | DocumentBlock
 ATTACHMENTS = ("image", "document", "search_result")
@@ -25,7 +25,7 @@ def listed(content: Any, param: str) -> list[tuple[dict[str, Any], str]]:
         return [({"type": "text", "text": content}, param)]
     if not isinstance(content, list):
         raise invalid(param, "must be a string or an array of blocks")
-    places = [(block, f"{param}[{index}]") for index, block in enumerate(content)]
+    places = [(block, f"{param}[{index}]") for index, block in paced(content, param)]
     return [(mapping(block, place), place) for block, place in places]
 
 

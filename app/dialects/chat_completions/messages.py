@@ -8,7 +8,7 @@ from app.conversation import Block, Turn
 from app.dialects.anthropic import blocks
 from app.dialects.chat_completions import tool_calls
 from app.dialects.chat_completions.attachments import ATTACHMENTS
-from app.dialects.fields import invalid, mapping
+from app.dialects.fields import invalid, mapping, paced
 from app.dialects.openai.parts import block, content_blocks, listed, plain_text, text_block, text_blocks
 from app.dialects.tool_rounds import ToolRounds
 from app.dialects.turns import Turns, in_tags
@@ -29,14 +29,15 @@ def system_and_turns(
     tags. Neighbours of one role become one turn. What `continues` a conversation may begin with results of tools.
     What is left out is added to `ignored`. Raises BadRequest naming the message.
     """
-    roles = [_role(message, f"messages[{index}]") for index, message in enumerate(messages)]
+    roles = [_role(message, f"messages[{index}]") for index, message in paced(messages, "messages")]
     leading = next((index for index, role in enumerate(roles) if role not in SYSTEM_ROLES), len(roles) - 1)
     system = [_plain(message, f"messages[{index}]") for index, message in enumerate(messages[:leading])]
     noted = [] if ignored is None else ignored
     turns = Turns(noted, continues=continues)
-    for index, (role, message) in enumerate(zip(roles, messages, strict=True)):
+    for index, message in paced(messages, "messages"):
         if index < leading:
             continue
+        role = roles[index]
         param = f"messages[{index}]"
         found = _blocks(role, message, param, turns.rounds, noted)
         turns.add("assistant" if role == "assistant" else "user", found, f"{param}.content")

@@ -18,7 +18,7 @@ class Reasoning(msgspec.Struct):
 class ChatRequest(msgspec.Struct):
     """The fields looked at; null means absent. Those of type Any are checked item by item, to name the item."""
 
-    model: str
+    model: Annotated[str, msgspec.Meta(max_length=500)]
     messages: list[Any]
     stream: bool | None = None
     stream_options: StreamOptions | None = None
@@ -38,7 +38,7 @@ class ChatRequest(msgspec.Struct):
     # Where Anthropic's API has it, and where it is put by clients that know that the model is Claude.
     system: Any = None
     session_id: Annotated[str, msgspec.Meta(min_length=1, max_length=200)] | None = None
-    prompt_cache_key: str | None = None
+    prompt_cache_key: Annotated[str, msgspec.Meta(max_length=1000)] | None = None
     # In range they have no effect.
     temperature: Temperature | None = None
     top_p: TopP | None = None

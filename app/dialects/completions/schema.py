@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
@@ -12,7 +12,7 @@ from app.dialects.openai.options import Answers, StreamOptions, Temperature, Tok
 class CompletionRequest(msgspec.Struct):
     """The fields looked at; null means absent. Those of type Any are checked item by item, to name the item."""
 
-    model: str
+    model: Annotated[str, msgspec.Meta(max_length=500)]
     prompt: Any
     n: Answers | None = None
     echo: bool | None = None

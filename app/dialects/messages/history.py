@@ -7,7 +7,7 @@ from typing import Any
 
 from app.conversation import Block, Turn
 from app.dialects.anthropic import blocks, content
-from app.dialects.fields import invalid, mapping, one_of
+from app.dialects.fields import invalid, mapping, one_of, paced
 from app.dialects.tool_rounds import ToolRounds
 from app.dialects.turns import Turns, in_tags
 from app.errors import BadRequest
@@ -23,7 +23,7 @@ def turns_of(messages: list[Any], ignored: list[str]) -> tuple[Turn, ...]:
     Raises BadRequest naming the message.
     """
     turns = Turns(ignored)
-    for index, message in enumerate(messages):
+    for index, message in paced(messages, "messages"):
         param = f"messages[{index}]"
         role = one_of(mapping(message, param).get("role"), ROLES, f"{param}.role")
         place = f"{param}.content"

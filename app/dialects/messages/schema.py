@@ -28,7 +28,7 @@ class OutputConfig(msgspec.Struct):
 class MessageRequest(msgspec.Struct):
     """The fields looked at; null means absent. Those of type Any are checked item by item, to name the item."""
 
-    model: str
+    model: Annotated[str, msgspec.Meta(max_length=500)]
     max_tokens: MaxTokens
     messages: list[Any]
     system: Any = None

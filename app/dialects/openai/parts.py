@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from app.conversation import DocumentBlock, ImageBlock, TextBlock
-from app.dialects.fields import invalid, mapping, shown, string
+from app.dialects.fields import invalid, mapping, paced, shown, string
 
 Content = TextBlock | ImageBlock | DocumentBlock
 # How the parts that are no text are read, by their type; each is given a part and its place.
@@ -41,7 +41,7 @@ def listed(content: Any, param: str) -> list[tuple[Any, str]]:
     if isinstance(content, str):
         return [(content, param)]
     if isinstance(content, list):
-        return [(part, f"{param}[{index}]") for index, part in enumerate(content)]
+        return [(part, f"{param}[{index}]") for index, part in paced(content, param)]
     raise invalid(param, "must be a string, null or an array of parts")
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from app.conversation import ToolChoice, ToolDefinition
 from app.dialects.fields import array, function_name, invalid, mapping, one_of
-from app.dialects.tools import Offer
+from app.dialects.tools import MAX_TOOLS, Offer
 
 WORDS = ("none", "auto", "required")
 Tools = tuple[ToolDefinition, ...]
@@ -33,6 +33,8 @@ def allowed(choice: dict[str, Any], offer: Offer, param: str, naming: Naming) ->
     """Return what a choice of several tools leaves of the functions. Raises BadRequest naming the field."""
     mode = one_of(choice.get("mode"), ("auto", "required"), f"{param}.mode")
     listed = array(choice.get("tools"), f"{param}.tools")
+    if len(listed) > MAX_TOOLS:
+        raise invalid(f"{param}.tools", f"must hold at most {MAX_TOOLS} tools, not {len(listed)}")
     places = [(tool, f"{param}.tools[{index}]") for index, tool in enumerate(listed)]
     functions = [(tool, at) for tool, at in places if mapping(tool, at).get("type") not in offer.built_in]
     named = [naming(tool, at) for tool, at in functions]

@@ -7,7 +7,7 @@ from typing import Any
 
 from app.conversation import DocumentBlock, ImageBlock, Turn
 from app.dialects import files, images
-from app.dialects.fields import invalid, mapping, one_of, shown, string
+from app.dialects.fields import invalid, mapping, one_of, paced, shown, string
 from app.dialects.openai.arguments import arguments
 from app.dialects.openai.parts import Attachments, content_blocks, plain_text, text_blocks
 from app.dialects.responses.ids import response_of
@@ -25,6 +25,8 @@ OTHERS = frozenset(
     compaction program program_output
     """.split()
 )
+# So many responses are looked up for one request.
+MAX_RESPONSES = 50
 LACKING = "a function_call_output"
 # Returns a response that was kept, by its id.
 Find = Callable[[str], StoredResponse | None]
@@ -76,6 +78,7 @@ class Items:
 
     def __init__(self, before: StoredResponse | None, find: Find, ignored: list[str]) -> None:
         self._find = find
+        self._found: dict[str, StoredResponse | None] = {}
         self._ignored = ignored
         self._system = [] if before is None else [before.system]
         self._turns = Turns(ignored)
@@ -95,7 +98,7 @@ class Items:
             given = [{"role": "user", "content": given}]
         if not isinstance(given, list):
             raise invalid("input", "must be a string or an array of items")
-        for index, item in enumerate(given):
+        for index, item in paced(given, "input"):
             place = f"input[{index}]"
             self._take(self._resolved(mapping(item, place), place), place, last=index == len(given) - 1)
         return "\n\n".join(filter(None, self._system)), self._turns.framed("input", LACKING)
@@ -105,7 +108,11 @@ class Items:
             return item
         name = string(item.get("id"), f"{param}.id")
         owner = response_of(name)
-        response = None if owner is None else self._find(owner)
+        if owner is not None and owner not in self._found:
+            if len(self._found) >= MAX_RESPONSES:
+                raise invalid(f"{param}.id", f"is of one response more than the {MAX_RESPONSES} a request may refer to")
+            self._found[owner] = self._find(owner)
+        response = None if owner is None else self._found[owner]
         found = None if response is None else response.item(name)
         if found is None:
             raise invalid(f"{param}.id", f"{shown(name)} is no item of a response that is kept here")

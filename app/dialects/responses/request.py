@@ -9,6 +9,7 @@ import msgspec
 
 from app.conversation import Conversation, Options
 from app.dialects.body import checked, decoded
+from app.dialects.fields import shown
 from app.dialects.ignored import fit, tuned, without_effect
 from app.dialects.openai.answer_schema import answer_schema
 from app.dialects.openai.effort import effort
@@ -109,7 +110,7 @@ def _before(request: ResponseRequest, find: Find) -> StoredResponse | None:
     before = find(name)
     if before is None:
         raise BadRequest(
-            f"previous_response_id: there is no response {name!r} here; it may have expired.",
+            f"previous_response_id: there is no response {shown(name)} here; it may have expired.",
             param="previous_response_id",
             code="previous_response_not_found",
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
@@ -27,7 +27,7 @@ class TextConfig(msgspec.Struct):
 class ResponseRequest(msgspec.Struct):
     """The fields looked at; null means absent. Those of type Any are checked item by item, to name the item."""
 
-    model: str
+    model: Annotated[str, msgspec.Meta(max_length=500)]
     input: Any = None
     instructions: str | None = None
     stream: bool | None = None
@@ -40,7 +40,7 @@ class ResponseRequest(msgspec.Struct):
     text: TextConfig | None = None
     reasoning: ReasoningConfig | None = None
     metadata: dict[str, Any] | None = None
-    prompt_cache_key: str | None = None
+    prompt_cache_key: Annotated[str, msgspec.Meta(max_length=1000)] | None = None
     # In range they have no effect.
     temperature: Temperature | None = None
     top_p: TopP | None = None

@@ -1,0 +1,53 @@
+"""Blocks as JSON, for which others need not wait however long the texts in them are."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from app.conversation import (
+    Base64Source,
+    Block,
+    DocumentBlock,
+    ImageBlock,
+    TextBlock,
+    TextSource,
+    ToolResultBlock,
+)
+from app.event_loop import PIECE, pause, pieces
+
+_encoder = msgspec.json.Encoder()
+
+
+def encoded(content: Sequence[Block]) -> bytes:
+    """Return blocks as a JSON array."""
+    parts: list[bytes] = []
+    for block in content:
+        parts.append(_encoder.encode(_in_pieces(msgspec.to_builtins(block)) if _is_long(block) else block))
+        pause()
+    return b"[" + b",".join(parts) + b"]"
+
+
+def _is_long(block: Any) -> bool:
+    match block:
+        case TextBlock():
+            return len(block.text) > PIECE
+        case ImageBlock() | DocumentBlock():
+            return isinstance(block.source, Base64Source | TextSource) and len(block.source.data) > PIECE
+        case ToolResultBlock():
+            return any(_is_long(inner) for inner in block.content)
+    return False
+
+
+def _in_pieces(value: Any) -> Any:
+    """Return a value with its long texts encoded already."""
+    if isinstance(value, str) and len(value) > PIECE:
+        # Between the quotes a text's parts are encoded as they would be together.
+        return msgspec.Raw(b'"' + b"".join(_encoder.encode(piece)[1:-1] for piece in pieces(value)) + b'"')
+    if isinstance(value, dict):
+        return {key: _in_pieces(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_in_pieces(inner) for inner in value]
+    return value

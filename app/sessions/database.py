@@ -78,11 +78,7 @@ class Database:
             before = left
             try:
                 with self._lock:
-                    db = self._opened()
-                    # Not `execute`, which takes one step, and with it frees one page.
-                    db.executescript(f"PRAGMA incremental_vacuum({MAX_FREED_PAGES})")
-                    (left,) = db.execute("PRAGMA freelist_count").fetchone()
-                    busy = 0 if left else db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+                    left, busy = beside(self._free)
             except (sqlite3.Error, OSError, _Damaged) as error:
                 left, busy = 0, getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_BUSY
                 if not busy:
@@ -92,14 +88,22 @@ class Database:
             tries += bool(busy) or left == before
             time.sleep(WIPE_PAUSE if busy else 0)
 
-    def _transact(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        with _transaction(self._opened()) as db:
-            return work(db)
-
     def close(self) -> None:
         """Close the file; idempotent."""
         with self._lock:
             self._let_go()
+
+    def _transact(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        with _transaction(self._opened()) as db:
+            return work(db)
+
+    def _free(self) -> tuple[int, int]:
+        """Free some pages; return how many are left to free, and whether the end of the journal is in use."""
+        db = self._opened()
+        # Not `execute`, which takes one step, and with it frees one page.
+        db.executescript(f"PRAGMA incremental_vacuum({MAX_FREED_PAGES})")
+        (left,) = db.execute("PRAGMA freelist_count").fetchone()
+        return left, 0 if left else db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
 
     def _opened(self) -> sqlite3.Connection:
         if self._connection is None:

@@ -27,15 +27,15 @@ from app.keys.keyring import Keyring
 from app.metrics import Metrics
 from app.models import Catalogue
 from app.sessions.sqlite import SqliteStore
-from app.web import departures, error_responses, request_log
-from app.web.departures import Departures
+from app.web import disconnects, error_responses, request_log
+from app.web.disconnects import Disconnects
 from app.web.envelopes import KEY as DIALECTS_KEY
 from app.web.gate import Gate
 from app.web.in_flight import InFlight
 from app.web.key_limits import KeyLimits
 from app.web.keys import Keys
-from app.web.live import LIVE, Live
 from app.web.minutes import Minutes
+from app.web.page_feed import PAGE_FEED, PageFeed
 from app.web.recent import Recent
 from app.web.state import KEY, State
 
@@ -65,11 +65,11 @@ def create_app(settings: Settings | None = None, dialects: Sequence[Dialect] = D
     metrics, minutes = Metrics(pool, catalogue), Minutes()
     recent = Recent(metrics.observe, minutes.note)
     app.extensions[KEY] = parts = State(
-        settings, catalogue, pool, Departures(), store, metrics, minutes, recent, InFlight(settings.max_body)
+        settings, catalogue, pool, Disconnects(), store, metrics, minutes, recent, InFlight(settings.max_body)
     )
-    app.extensions[LIVE] = Live(parts)
+    app.extensions[PAGE_FEED] = PageFeed(parts)
     request_log.init_app(app, recent)
-    app.before_request(functools.partial(departures.bound, settings.idle_timeout))
+    app.before_request(functools.partial(disconnects.bound, settings.idle_timeout))
     Gate(settings).init_app(app)
     Keys(keyring, KeyLimits(settings.key_concurrency, settings.key_rpm), settings.admin_keys).init_app(app)
     error_responses.init_app(app)

@@ -13,7 +13,7 @@ import msgspec
 from app.client_configs import CLIENTS, Access, Model
 from app.version import __version__
 from app.web import sse
-from app.web.live import live
+from app.web.page_feed import page_feed
 from app.web.state import state
 
 FOLDER = Path(__file__).parent.parent / "page"
@@ -48,7 +48,7 @@ def guard(response: flask.Response) -> flask.Response:
 def show() -> str:
     """Return the page, as it is without its script."""
     parts = state()
-    told = live().sections(flask.g.view)["state"]
+    told = page_feed().sections(flask.g.view)["state"]
     models = tuple(msgspec.convert(entry, Model) for entry in parts.catalogue.entries())
     closed = flask.g.get("key_name") is not None
     access = Access(_base_url(parts.settings.port), KEY if closed else "not-needed", models)
@@ -84,11 +84,11 @@ def events() -> flask.Response:
     parts = state()
     gone = threading.Event()
     with contextlib.ExitStack() as failing:
-        failing.enter_context(live().page())
-        patience = parts.settings.idle_timeout
-        failing.enter_context(parts.departures.watch(flask.request.environ, gone.set, patience))
+        failing.enter_context(page_feed().page())
+        idle_seconds = parts.settings.idle_timeout
+        failing.enter_context(parts.disconnects.watch(flask.request.environ, gone.set, idle_seconds))
         scope = failing.pop_all()
-    response = flask.Response(live().news(gone, flask.g.view), headers=sse.HEADERS)
+    response = flask.Response(page_feed().news(gone, flask.g.view), headers=sse.HEADERS)
     response.call_on_close(scope.close)
     return response
 

@@ -10,9 +10,9 @@ import flask
 from app.dialects.dialect import Context, Dialect
 from app.errors import BadRequest
 from app.web import bodies, turn_responses
-from app.web.session_turns import HEADER, SessionTurn, key_of
 from app.web.state import state
 from app.web.stored_responses import stored_responses
+from app.web.stored_sessions import HEADER, SessionTurn, key_of
 
 
 def blueprint(dialects: Iterable[Dialect]) -> flask.Blueprint:

@@ -93,7 +93,7 @@ class Run:
     def close(self) -> None:
         """End the turn if it is still going, and give back slot and process; idempotent."""
         if inspect.getgeneratorstate(self._batches) == inspect.GEN_RUNNING:
-            return  # in another thread, a `Fan`'s, which closes it when it gets out of it
+            return  # in another thread, one of `MergedTurns`, which closes it when it gets out of it
         self._batches.close()
         self._release()
 

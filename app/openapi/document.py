@@ -11,7 +11,7 @@ from app.dialects import DIALECTS
 from app.dialects.dialect import Dialect
 from app.dialects.messages.dialect import ENVELOPE as ANTHROPIC
 from app.openapi import failures, requests, responses
-from app.sessions.store import MOST_CHARACTERS
+from app.sessions.store import MAX_ID_CHARACTERS
 from app.version import __version__
 
 PREFIX = "/v1"
@@ -32,7 +32,7 @@ SESSION_HEADER = {
     "name": "X-Session-Id",
     "in": "header",
     "description": "The conversation that the messages go on with; also as `session_id` in the body.",
-    "schema": {"type": "string", "minLength": 1, "maxLength": MOST_CHARACTERS},
+    "schema": {"type": "string", "minLength": 1, "maxLength": MAX_ID_CHARACTERS},
 }
 
 

@@ -8,7 +8,7 @@ import msgspec
 
 from app.conversation import Turn
 
-MOST_CHARACTERS = 200
+MAX_ID_CHARACTERS = 200
 
 
 class Key(msgspec.Struct, frozen=True):

@@ -12,7 +12,7 @@ import werkzeug.exceptions
 
 from app.errors import BadRequest, ProxyError, RequestTimeout, UnsupportedMediaType
 from app.event_loop import PIECE, SLICE, pause
-from app.web import departures
+from app.web import disconnects
 from app.web.state import state
 
 # curl -d names a form; what it sends is JSON all the same, and the parser has the last word.
@@ -83,7 +83,7 @@ def discard(environ: Mapping[str, Any]) -> None:
     """
     if not environ.get("wsgi.input_terminated"):
         return  # nobody knows where the body ends, or how much of it was read
-    connection = departures.connection_of(environ)
+    connection = disconnects.connection_of(environ)
     if connection is None:
         return
     deadline = time.monotonic() + DISCARD_TIME

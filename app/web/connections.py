@@ -25,7 +25,7 @@ import msgspec
 
 from app.dialects.openai.errors import envelope
 from app.errors import BadRequest, ConnectionsTaken, ProxyError, RequestTimeout
-from app.web.departures import connection_of
+from app.web.disconnects import connection_of
 
 log = logging.getLogger(__name__)
 
@@ -43,7 +43,7 @@ PROBES = frozenset({"/health", "/ready"})
 TLS_HANDSHAKE = b"\x16"
 # How long an answer that closes the connection may take to be sent, in seconds.
 SEND_SECONDS = 1.0
-RETRY_AFTER = 5
+RETRY_AFTER_SECONDS = 5
 # How often the log tells of connections that were closed, in seconds.
 REPORT_SECONDS = 60.0
 
@@ -244,7 +244,8 @@ class Connections:
 
     def _taken(self) -> ConnectionsTaken:
         return ConnectionsTaken(
-            f"All {self._most} connections of this server are taken; try again shortly.", retry_after=RETRY_AFTER
+            f"All {self._most} connections of this server are taken; try again shortly.",
+            retry_after=RETRY_AFTER_SECONDS,
         )
 
 

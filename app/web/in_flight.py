@@ -13,7 +13,7 @@ from app.errors import BodiesFull
 MAX_LARGEST = 6
 # A request that holds no more than this, in bytes, is never refused: a few large ones shut nobody out.
 SMALL = 64 * 1024
-RETRY_AFTER = 2
+RETRY_AFTER_SECONDS = 2
 
 
 class InFlight:
@@ -35,7 +35,7 @@ class InFlight:
             if held > SMALL and self.bytes > self._limit:
                 raise BodiesFull(
                     "The requests that are being answered hold as many bytes as this server takes at a time.",
-                    retry_after=RETRY_AFTER,
+                    retry_after=RETRY_AFTER_SECONDS,
                 )
 
         return more

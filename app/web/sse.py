@@ -19,8 +19,8 @@ HEADERS = {
 }
 # How long the status line is held back for the turn's first event, in seconds, so that a failure keeps its status;
 # longer while the CLI says that it is asking the API again.
-GRACE = 2.0
-RETRY_GRACE = 10.0
+GRACE_SECONDS = 2.0
+RETRY_GRACE_SECONDS = 10.0
 
 
 def hold(batches: Iterator[list[Event]]) -> list[Event]:
@@ -29,14 +29,14 @@ def hold(batches: Iterator[list[Event]]) -> list[Event]:
     Raises what the turn raises in that time; the request still gets its own status.
     """
     began = time.monotonic()
-    grace = GRACE
+    grace = GRACE_SECONDS
     early: list[Event] = []
     for batch in batches:
         early += batch
         if any(not _is_retry(event) for event in batch):
             break
         if batch:
-            grace = RETRY_GRACE
+            grace = RETRY_GRACE_SECONDS
         if time.monotonic() - began >= grace:
             break
     return early

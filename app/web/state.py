@@ -14,7 +14,7 @@ from app.metrics import Metrics
 from app.models import Catalogue
 from app.sessions.store import SessionStore
 from app.web.connections import Connections
-from app.web.departures import Departures
+from app.web.disconnects import Disconnects
 from app.web.in_flight import InFlight
 from app.web.minutes import Minutes
 from app.web.recent import Recent
@@ -29,7 +29,7 @@ class State:
     settings: Settings
     catalogue: Catalogue
     pool: Pool
-    departures: Departures
+    disconnects: Disconnects
     sessions: SessionStore
     metrics: Metrics
     minutes: Minutes

@@ -12,7 +12,7 @@ import msgspec
 
 from app.conversation import Turn
 from app.dialects.stored_response import StoredResponse
-from app.sessions.store import MOST_CHARACTERS, Key, SessionStore
+from app.sessions.store import MAX_ID_CHARACTERS, Key, SessionStore
 from app.web.state import state
 
 
@@ -38,7 +38,7 @@ class StoredResponses:
 
     def find(self, response_id: str) -> StoredResponse | None:
         """Return a response that has not expired."""
-        if len(response_id) > MOST_CHARACTERS:
+        if len(response_id) > MAX_ID_CHARACTERS:
             return None
         session = self._store.load(Key(self._owner, response_id))
         if session is None:
@@ -53,4 +53,4 @@ class StoredResponses:
 
     def delete(self, response_id: str) -> bool:
         """Forget a response; return whether there was one."""
-        return len(response_id) <= MOST_CHARACTERS and self._store.delete(Key(self._owner, response_id))
+        return len(response_id) <= MAX_ID_CHARACTERS and self._store.delete(Key(self._owner, response_id))

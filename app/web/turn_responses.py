@@ -21,9 +21,9 @@ from app.errors import ClientGone
 from app.events import Event
 from app.logs import Line
 from app.web import request_log, sse
-from app.web.fan import Fan
-from app.web.session_turns import HEADER, SessionTurn, shown
+from app.web.merged_turns import MergedTurns
 from app.web.state import state
+from app.web.stored_sessions import HEADER, SessionTurn, shown
 
 # A client may ask for fewer of Claude Code's own tools than the operator allows: `none`, or a list.
 TOOLS_HEADER = "X-Proxy-Tools"
@@ -96,7 +96,7 @@ def _begin(
                 ClientGone("The client left, or closed its sending side, which must stay open until the answer's end.")
             )
 
-    scope.enter_context(parts.departures.watch(flask.request.environ, gone, parts.settings.idle_timeout))
+    scope.enter_context(parts.disconnects.watch(flask.request.environ, gone, parts.settings.idle_timeout))
     as_asked = _asking(notes, remembered=session is not None)
     runs: list[Run] = []
     flask.g.entry.runs = runs
@@ -114,9 +114,9 @@ def _begin(
         runs.append(run)
     if len(runs) == 1:
         return runs[0], runs[0]
-    fan = Fan(runs)
-    scope.callback(fan.close)
-    return runs[0], fan
+    merged = MergedTurns(runs)
+    scope.callback(merged.close)
+    return runs[0], merged
 
 
 def _asking(notes: _Notes, *, remembered: bool) -> Callable[[Conversation], Conversation]:

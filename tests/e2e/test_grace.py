@@ -14,7 +14,7 @@ from server import Server, events, read_until
 from app.standin import Failure, Reply, StandIn, Text
 from app.web import sse
 
-LATE = sse.GRACE + 1
+LATE = sse.GRACE_SECONDS + 1
 HELLO: list[Any] = [{"role": "user", "content": "Hi"}]
 # The first line of a stream, by route, where the API has begun its answer within the grace, and where it has not.
 FIRST = {

@@ -11,7 +11,7 @@ import pytest
 from conftest import FAKE_CLAUDE
 from server import Server, read_to_end, read_until, until
 
-from app.web.live import MOST_PAGES
+from app.web.page_feed import MAX_PAGES
 
 ASK = b"GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
@@ -31,7 +31,7 @@ def test_open_pages(page: Server) -> None:
             connection.sendall(ASK)
             return connection
 
-        pages = [opened() for _ in range(MOST_PAGES)]
+        pages = [opened() for _ in range(MAX_PAGES)]
         for connection in pages:
             read_until(connection, b'"turns"')
         status, headers, _ = page.request("GET", "/events")

@@ -83,7 +83,7 @@ def main() -> None:
                 assert response.status_code == 200, response.text
                 assert response.data
             print(f"{kind:20} {len(walk.files):6} {len(walk.functions):10} {walk.changes:16}")
-            for code in walk.functions if wanted.route else ():
+            for code in list(walk.functions) if wanted.route else ():
                 print(f"    {Path(code.co_filename).relative_to(APP)}:{code.co_firstlineno} {code.co_qualname}")
         state(app).pool.close()
 

@@ -9,7 +9,7 @@ import threading
 import pytest
 
 from app.errors import QueueFull
-from app.web.live import LIVE, MOST_PAGES, Live
+from app.web.page_feed import MAX_PAGES, PAGE_FEED, PageFeed
 from app.web.state import state
 
 SECRET = "page-" + "s" * 30
@@ -20,7 +20,7 @@ PATHS = ("/", "/page.js", "/page.css", "/events")
 def news(app):
     """Give the news of the application: a function that returns what is told next."""
     gone = threading.Event()
-    told = app.extensions[LIVE].news(gone, None)
+    told = app.extensions[PAGE_FEED].news(gone, None)
 
     def following():
         for data in told:
@@ -147,12 +147,12 @@ def test_news_end_with_the_server(app, news):
 
 def test_bounded(app):
     """So many pages may be open; one more is refused until another is closed."""
-    live = Live(state(app))
-    pages = [live.page() for _ in range(MOST_PAGES)]
+    feed = PageFeed(state(app))
+    pages = [feed.page() for _ in range(MAX_PAGES)]
     for page in pages:
         page.__enter__()
-    with pytest.raises(QueueFull), live.page():
+    with pytest.raises(QueueFull), feed.page():
         pass
     pages[0].__exit__(None, None, None)
-    with live.page():
+    with feed.page():
         pass

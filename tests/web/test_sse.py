@@ -76,8 +76,8 @@ def test_failure_after_the_first_event():
 @pytest.mark.parametrize(("first", "most"), [([], 0.3), ([RETRY], 0.6)])
 def test_grace(monkeypatch, first, most):
     """A silent turn is held for the grace, one that is being tried again for longer, and not for ever."""
-    monkeypatch.setattr(sse, "GRACE", 0.1)
-    monkeypatch.setattr(sse, "RETRY_GRACE", 0.4)
+    monkeypatch.setattr(sse, "GRACE_SECONDS", 0.1)
+    monkeypatch.setattr(sse, "RETRY_GRACE_SECONDS", 0.4)
 
     def silent():
         yield first

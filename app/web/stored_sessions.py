@@ -14,15 +14,15 @@ from app.conversation import Conversation
 from app.errors import BadRequest, SessionBusy
 from app.events import Event, TurnEnd
 from app.sessions.history import continued
-from app.sessions.store import MOST_CHARACTERS, Key, Session, SessionStore
+from app.sessions.store import MAX_ID_CHARACTERS, Key, Session, SessionStore
 from app.transcript import Transcript
 
 log = logging.getLogger(__name__)
 
 HEADER = "X-Session-Id"
 # How often a waiting request looks whether it is first, in seconds; less often the longer it waits.
-PAUSE, LONGEST_PAUSE = 0.02, 0.25
-RETRY_AFTER = 5
+PAUSE_SECONDS, MAX_PAUSE_SECONDS = 0.02, 0.25
+RETRY_AFTER_SECONDS = 5
 
 
 def key_of(session_id: str | None) -> Key | None:
@@ -37,9 +37,9 @@ def key_of(session_id: str | None) -> Key | None:
     name = session_id if given is None else given
     if name is None:
         return None
-    if not 0 < len(name) <= MOST_CHARACTERS:
+    if not 0 < len(name) <= MAX_ID_CHARACTERS:
         raise BadRequest(
-            f"a session's id has 1 to {MOST_CHARACTERS} characters", param="session_id", code="invalid_value"
+            f"a session's id has 1 to {MAX_ID_CHARACTERS} characters", param="session_id", code="invalid_value"
         )
     return Key(flask.g.owner, name)
 
@@ -59,20 +59,22 @@ class SessionTurn:
         self._before: Session | None = None
         self._conversation: Conversation | None = None
 
-    def begin(self, conversation: Conversation, patience: float) -> Iterator[Conversation | None]:
-        """Yield None while the turns before are answered, at most `patience` seconds; then the whole conversation.
+    def begin(self, conversation: Conversation, idle_seconds: float) -> Iterator[Conversation | None]:
+        """Yield None while the turns before are answered, at most `idle_seconds`; then the whole conversation.
 
         Raises SessionBusy, and what the store or the history raise.
         """
         self._ticket = self._store.join(self.key)
-        deadline = time.monotonic() + patience
-        pause = PAUSE
+        deadline = time.monotonic() + idle_seconds
+        pause = PAUSE_SECONDS
         while not self._store.is_first(self._ticket):
             if time.monotonic() >= deadline:
-                raise SessionBusy("Another request of this session is still being answered.", retry_after=RETRY_AFTER)
+                raise SessionBusy(
+                    "Another request of this session is still being answered.", retry_after=RETRY_AFTER_SECONDS
+                )
             yield None
             time.sleep(pause)
-            pause = min(LONGEST_PAUSE, 1.5 * pause)
+            pause = min(MAX_PAUSE_SECONDS, 1.5 * pause)
         self._before = self._store.load(self.key)
         self._conversation = continued(self._before, conversation)
         yield self._conversation

@@ -28,14 +28,14 @@ def connection_of(environ: Mapping[str, Any]) -> socket.socket | None:
     return connection if isinstance(connection, socket.socket) else None
 
 
-def bound(patience: float) -> None:
+def bound(idle_seconds: float) -> None:
     """Let the current request's client be silent, or not read, for at most so many seconds at a time."""
     connection = connection_of(flask.request.environ)
     if connection is not None:
-        connection.settimeout(patience)
+        connection.settimeout(idle_seconds)
 
 
-class Departures:
+class Disconnects:
     """Watches the sockets of all running requests with one selector and one thread. Thread-safe."""
 
     def __init__(self) -> None:
@@ -44,17 +44,17 @@ class Departures:
         self._wake: socket.socket | None = None
 
     @contextlib.contextmanager
-    def watch(self, environ: Mapping[str, Any], gone: Callable[[], None], patience: float) -> Iterator[None]:
+    def watch(self, environ: Mapping[str, Any], gone: Callable[[], None], idle_seconds: float) -> Iterator[None]:
         """Call `gone`, at most once and from another thread, if the request's client closes its connection.
 
-        Meanwhile a write to a client that does not read fails after `patience` seconds.
+        Meanwhile a write to a client that does not read fails after `idle_seconds`.
         """
         connection = connection_of(environ)
         if connection is None:
             yield
             return
         former = connection.gettimeout()
-        connection.settimeout(patience)
+        connection.settimeout(idle_seconds)
         self._register(connection, gone)
         try:
             yield
@@ -84,7 +84,7 @@ class Departures:
         for end in (wake, woken):
             end.settimeout(0)
         selector.register(woken, selectors.EVENT_READ, None)
-        threading.Thread(target=self._look, args=(selector,), name="departures", daemon=True).start()
+        threading.Thread(target=self._look, args=(selector,), name="disconnects", daemon=True).start()
         return selector, wake
 
     def _look(self, selector: selectors.BaseSelector) -> None:
@@ -106,7 +106,7 @@ class Departures:
                         key.data()
                     except Exception:
                         # This thread is the only one that looks: it must outlive what nobody foresaw.
-                        log.exception("departure not told")
+                        log.exception("disconnect not told")
 
 
 def _drops_line_ends(connection: socket.socket) -> bool:

@@ -78,7 +78,7 @@ def test_leaving_a_stubborn_cli(fake_server: Server, *, stream: bool) -> None:
 
 
 def test_openai_client_that_closes_its_stream(server: Server, standin: StandIn) -> None:
-    """The official client's close() and its time-out are departures like any other."""
+    """The official client's close() and its time-out are disconnects like any other."""
     standin.reply = lambda _: Reply((Text(["One ", "two ", "three."]),), silent_after=1)
     messages = [{"role": "user", "content": "Hi"}]
     (first,) = (process.pid for process in server.children())

@@ -11,12 +11,12 @@ from app.errors import ClientGone, ProxyError
 from app.events import ChoiceEvent, Event
 
 # How many batches may wait for a slow client, over all turns; then the turns wait.
-WAITING = 64
-TICK = 1.0
-LONGEST_END = 5.0
+MAX_WAITING = 64
+TICK_SECONDS = 1.0
+MAX_END_SECONDS = 5.0
 
 
-class Fan:
+class MergedTurns:
     """The batches of several runs as they come, each event marked with its run's place.
 
     The first failure ends them all. Close it as one closes a run.
@@ -24,7 +24,7 @@ class Fan:
 
     def __init__(self, runs: Sequence[Run]) -> None:
         self._runs = runs
-        self._queue: queue.Queue[tuple[int, list[Event] | Exception | None]] = queue.Queue(WAITING)
+        self._queue: queue.Queue[tuple[int, list[Event] | Exception | None]] = queue.Queue(MAX_WAITING)
         self._closed = threading.Event()
         self._reason: ProxyError = ClientGone("The client left.")  # why runs that are still going are ended
         self._threads = [
@@ -48,7 +48,7 @@ class Fan:
         try:
             while running:
                 try:
-                    place, item = self._queue.get(timeout=TICK)
+                    place, item = self._queue.get(timeout=TICK_SECONDS)
                 except queue.Empty:
                     yield []
                     continue
@@ -76,7 +76,7 @@ class Fan:
     def _put(self, place: int, item: list[Event] | Exception | None) -> bool:
         while not self._closed.is_set():
             try:
-                self._queue.put((place, item), timeout=TICK)
+                self._queue.put((place, item), timeout=TICK_SECONDS)
             except queue.Full:
                 continue
             return True
@@ -90,4 +90,4 @@ class Fan:
         for thread in self._threads:
             # A cancelled run ends with its next tick; only its own thread may close it before.
             if thread.ident is not None:
-                thread.join(LONGEST_END)
+                thread.join(MAX_END_SECONDS)

@@ -15,18 +15,18 @@ from app.errors import QueueFull
 from app.web import readiness
 from app.web.state import State
 
-LIVE = "claude-max-api-proxy-live"
+PAGE_FEED = "page-feed"
 # Each open page holds a connection of the worker's.
-MOST_PAGES = 8
-BEAT = 0.5
-HEARTBEAT = 10.0
+MAX_PAGES = 8
+LOOK_SECONDS = 0.5
+HEARTBEAT_SECONDS = 10.0
 # How long what the CLI says of itself and its login is good for, in seconds.
-FRESH = 15.0
-RETRY_AFTER = 30
+VERDICT_SECONDS = 15.0
+RETRY_AFTER_SECONDS = 30
 
 
-class Live:
-    """The news of one server, for at most `MOST_PAGES` pages at a time. Thread-safe."""
+class PageFeed:
+    """The news of one server, for at most `MAX_PAGES` pages at a time. Thread-safe."""
 
     def __init__(self, state: State) -> None:
         self._state = state
@@ -41,8 +41,8 @@ class Live:
     def page(self) -> Iterator[None]:
         """Count an open page. Raises QueueFull."""
         with self._lock:
-            if self._open >= MOST_PAGES:
-                raise QueueFull(f"{MOST_PAGES} status pages are open already.", retry_after=RETRY_AFTER)
+            if self._open >= MAX_PAGES:
+                raise QueueFull(f"{MAX_PAGES} status pages are open already.", retry_after=RETRY_AFTER_SECONDS)
             self._open += 1
         try:
             yield
@@ -62,10 +62,10 @@ class Live:
             if changed:
                 last = time.monotonic()
                 yield b"data: %b\n\n" % msgspec.json.encode({"now": time.time(), **changed})
-            elif time.monotonic() - last >= HEARTBEAT:
+            elif time.monotonic() - last >= HEARTBEAT_SECONDS:
                 last = time.monotonic()
                 yield b": still here\n\n"
-            gone.wait(BEAT)
+            gone.wait(LOOK_SECONDS)
 
     def sections(self, view: str | None) -> dict[str, Any]:
         """Return what the page shows, part by part; a part is the same as long as nothing in it changes.
@@ -92,13 +92,13 @@ class Live:
         with self._looking:
             if time.monotonic() >= self._stale_at or errors != self._errors:
                 self._verdict = readiness.verdict(self._state.pool)
-                self._stale_at, self._errors = time.monotonic() + FRESH, errors
+                self._stale_at, self._errors = time.monotonic() + VERDICT_SECONDS, errors
             return self._verdict
 
 
-def live() -> Live:
+def page_feed() -> PageFeed:
     """Return the news of the application that serves the current request."""
-    return cast("Live", flask.current_app.extensions[LIVE])
+    return cast("PageFeed", flask.current_app.extensions[PAGE_FEED])
 
 
 def _counts(verdict: dict[str, Any], told: dict[str, Any]) -> list[tuple[str, str]]:

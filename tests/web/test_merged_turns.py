@@ -10,8 +10,8 @@ from server import until
 from app.cancellation import Cancellation
 from app.conversation import Conversation, TextBlock, Turn
 from app.errors import ClientGone, CliFailed
-from app.web import fan as module
-from app.web.fan import Fan
+from app.web import merged_turns as module
+from app.web.merged_turns import MergedTurns
 from app.web.state import state
 
 
@@ -37,11 +37,11 @@ class FakeRun:
 def test_the_others_are_ended_for_the_same_reason():
     """Where one choice fails the others end for that, and nobody takes it for a client that left."""
     runs = [FakeRun(), FakeRun(CliFailed("It broke.")), FakeRun()]
-    fan = Fan(runs)
+    merged = MergedTurns(runs)
     runs[1].go.set()
     with pytest.raises(CliFailed):
-        list(fan)
-    fan.close()
+        list(merged)
+    merged.close()
     assert {type(run.cancellation.reason) for run in runs} == {CliFailed}
     assert all(run.closed.is_set() for run in runs)
 
@@ -49,11 +49,11 @@ def test_the_others_are_ended_for_the_same_reason():
 def test_client_that_left():
     """Closed before its end, it ends every turn, as one whose client left."""
     runs = [FakeRun(), FakeRun()]
-    fan = Fan(runs)
-    batches = iter(fan)
+    merged = MergedTurns(runs)
+    batches = iter(merged)
     threading.Timer(0.05, runs[0].go.set).start()
     assert next(batches) == []
-    fan.close()
+    merged.close()
     until(lambda: all(run.closed.is_set() for run in runs), what="the end of both")
     assert {type(run.cancellation.reason) for run in runs} == {ClientGone}
 
@@ -63,8 +63,8 @@ HELLO = Conversation("sonnet", "", (Turn("user", (TextBlock("answer"),)),))
 
 def test_close_of_a_run_that_another_thread_is_in(app, monkeypatch):
     """A turn that cannot be ended in time is closed by the thread that is in it: nothing fails, and all comes back."""
-    monkeypatch.setattr(module, "LONGEST_END", 0.05)
-    monkeypatch.setattr(module, "TICK", 0.2)
+    monkeypatch.setattr(module, "MAX_END_SECONDS", 0.05)
+    monkeypatch.setattr(module, "TICK_SECONDS", 0.2)
     pool = state(app).pool
     inside, leave = threading.Event(), threading.Event()
     current = pool.supply.locator.current
@@ -76,10 +76,10 @@ def test_close_of_a_run_that_another_thread_is_in(app, monkeypatch):
 
     monkeypatch.setattr(pool.supply.locator, "current", slow)
     run = pool.run(HELLO, Cancellation())
-    fan = Fan([run])
-    assert next(iter(fan)) == []
+    merged = MergedTurns([run])
+    assert next(iter(merged)) == []
     assert inside.is_set()
-    fan.close()
+    merged.close()
     run.close()
     assert pool._runs == {run}
     leave.set()

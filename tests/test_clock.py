@@ -92,14 +92,14 @@ def test_session_of_a_later_clock(tmp_path: Path) -> None:
     """A session used before the clock was set back is there, and lives from its next use on."""
     path = tmp_path / "sessions.db"
     store = SqliteStore(path, 60)
-    assert store.save(KEY, None, "", (), 0)
+    assert store.save(KEY, None, "", ())
     with sqlite3.connect(path) as db:
         db.execute("UPDATE sessions SET created = created + ?, used = used + ?", (HOUR, HOUR))
     db.close()
     session = store.load(KEY)
     assert session is not None
     assert session.used < session.created
-    assert store.save(KEY, session, "", (), 0)
+    assert store.save(KEY, session, "", ())
     (summary,) = store.summaries("")
     assert summary.used < summary.created
     store.close()

@@ -25,9 +25,9 @@ TASK = "Give your final answer by calling this tool, exactly once and last of al
 class Misfit(SchemaUnsatisfied):
     """The answer does not satisfy its schema; `complaint` tells the model where."""
 
-    def __init__(self, place: str) -> None:
-        super().__init__(f"The model's answer does not satisfy response_format at {place}.")
-        self.complaint = f"Your answer does not satisfy its schema at {place}. Give it once more, by calling {TOOL}."
+    def __init__(self, message: str, *, complaint: str = "") -> None:
+        super().__init__(message)
+        self.complaint = complaint
 
 
 def tool(schema: dict[str, Any]) -> dict[str, Any]:
@@ -62,5 +62,8 @@ def content(result: Result, stop_reason: str, schema: dict[str, Any]) -> list[Ev
     except schema_check.CheckFailed as error:
         raise SchemaUnsatisfied(f"The model's answer to response_format {error}.") from None
     if place is not None:
-        raise Misfit(place)
+        raise Misfit(
+            f"The model's answer does not satisfy response_format at {place}.",
+            complaint=f"Your answer does not satisfy its schema at {place}. Give it once more, by calling {TOOL}.",
+        )
     return [TextDelta(msgspec.json.encode(text))]

@@ -43,12 +43,15 @@ class Exchange(http.server.BaseHTTPRequestHandler):
     _request_id = ""
 
     def do_POST(self) -> None:
-        """Answer `POST /v1/messages` as the API would, and any other path with 404."""
+        """Answer `POST /v1/messages`, and the count of its tokens, as the API would, and any other path with 404."""
         raw = self._read()
         body = _parsed(raw)
         seen = self._record(body if isinstance(body, dict) else None, len(raw))
-        if urllib.parse.urlsplit(self.path).path == "/v1/messages":
+        path = urllib.parse.urlsplit(self.path).path
+        if path == "/v1/messages":
             self._answer(body, seen)
+        elif path == "/v1/messages/count_tokens":
+            self._count(body, seen)
         else:
             self._fail(Failure.not_found())
 
@@ -58,8 +61,8 @@ class Exchange(http.server.BaseHTTPRequestHandler):
         self._record(None, len(raw))
         self._fail(Failure.not_found())
 
-    # The names are http.server's.
-    do_HEAD = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = do_GET  # noqa: N815
+    # The names are http.server's. CONNECT comes from a program that takes the stand-in for its proxy.
+    do_HEAD = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = do_CONNECT = do_GET  # noqa: N815
 
     def log_message(self, *args: Any) -> None:
         """Write nothing: the journal has it."""
@@ -107,6 +110,16 @@ class Exchange(http.server.BaseHTTPRequestHandler):
                 self._stream(answer, body)
             else:
                 self._send(200, stream.message(answer, body), answer.headers)
+
+    def _count(self, body: Any, seen: Recorded) -> None:
+        """Answer with an estimate, for a body that lacks nothing but what bounds an answer."""
+        try:
+            self._check({**body, "max_tokens": 1} if isinstance(body, dict) else body, seen)
+        except validation.Refusal as refusal:
+            self.standin.journal.refused(refusal.status, refusal.message)
+            self._fail(Failure(refusal.status, refusal.type, refusal.message))
+            return
+        self._send(200, {"input_tokens": stream.input_tokens(body)}, {})
 
     def _check(self, body: Any, seen: Recorded) -> None:
         if self.standin.validate:

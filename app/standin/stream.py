@@ -52,6 +52,12 @@ def message(reply: Reply, body: Mapping[str, Any]) -> dict[str, Any]:
     return {**whole, "content": content, "stop_reason": short.stop_reason, "stop_sequence": short.stop_sequence}
 
 
+def input_tokens(body: Mapping[str, Any]) -> int:
+    """Return an estimate of the tokens of what a request says."""
+    prompt = [body.get("system"), body.get("tools"), body.get("messages")]
+    return max(1, len(json.dumps(prompt)) // 4)
+
+
 def _abridge(reply: Reply, body: Mapping[str, Any]) -> abridgement.Abridgement:
     return abridgement.abridge(reply, body.get("max_tokens"), body.get("stop_sequences", ()))
 
@@ -70,10 +76,8 @@ def _envelope(reply: Reply, body: Mapping[str, Any], usage: Mapping[str, Any]) -
 
 
 def _usage(reply: Reply, body: Mapping[str, Any], short: abridgement.Abridgement) -> dict[str, Any]:
-    prompt = [body.get("system"), body.get("tools"), body.get("messages")]
-    estimate = max(1, len(json.dumps(prompt)) // 4)
     return {
-        "input_tokens": estimate if reply.input_tokens is None else reply.input_tokens,
+        "input_tokens": input_tokens(body) if reply.input_tokens is None else reply.input_tokens,
         "cache_creation_input_tokens": reply.cache_creation,
         "cache_read_input_tokens": reply.cache_read,
         "cache_creation": {"ephemeral_5m_input_tokens": reply.cache_creation, "ephemeral_1h_input_tokens": 0},

@@ -31,6 +31,8 @@ KEYS = {
 # without. An effort of its own in such a message still takes a beta.
 SYSTEMLESS = re.compile(r"claude-(3.*|(haiku|sonnet|opus)-4(-[1-7])?(-\d{8})?)")
 EFFORT_BETA = "per-turn-control"
+# 2.1.300 describes its permissions to a classifier of the API's, with a beta.
+SAFEGUARDS_BETA = "dangerous-tool-use"
 
 
 def authenticated(headers: Mapping[str, str]) -> None:
@@ -46,7 +48,7 @@ def check(body: Any, size: int, betas: Collection[str] = ()) -> None:
         raise Refusal(413, "request_too_large", "Request exceeds the maximum size")
     if not isinstance(body, dict):
         raise not_json()
-    refusal.mapping(body, "", KEYS, ["model", "max_tokens", "messages"])
+    refusal.mapping(body, "", _known(betas), ["model", "max_tokens", "messages"])
     model = refusal.string(body["model"], "model")
     if not model.startswith("claude-"):
         raise Refusal(404, "not_found_error", f"model: {model}")
@@ -65,6 +67,11 @@ def check(body: Any, size: int, betas: Collection[str] = ()) -> None:
 def not_json() -> Refusal:
     """Return the refusal of a body that is no JSON object."""
     return refusal.invalid("The request body is not valid JSON: an object is required")
+
+
+def _known(betas: Collection[str]) -> set[str]:
+    """Return the keys that a body may have."""
+    return KEYS | {"safeguards"} if any(beta.startswith(SAFEGUARDS_BETA) for beta in betas) else KEYS
 
 
 def _keys(model: str, betas: Collection[str]) -> dict[str, set[str]]:

@@ -77,7 +77,7 @@ def test_head_has_no_body(connect):
 
 @pytest.mark.parametrize(
     ("method", "path"),
-    [("GET", "/v1/models"), ("GET", "/"), ("DELETE", "/v1/messages"), ("POST", "/v1/messages/count_tokens")],
+    [("GET", "/v1/models"), ("GET", "/"), ("DELETE", "/v1/messages"), ("POST", "/v1/complete"), ("CONNECT", "/")],
 )
 def test_anything_else_is_not_found(connect, standin, method, path):
     """An unknown path or method gets 404 in the API's envelope, on a connection that stays usable."""
@@ -191,3 +191,15 @@ def test_thinking_and_tool_calls_are_streamed(post, body, standin, events):
     assert deltas[:2] == [{"type": "thinking_delta", "thinking": "hm"}, {"type": "signature_delta", "signature": "sig"}]
     assert json.loads("".join(delta["partial_json"] for delta in deltas[2:])) == {"city": "Rome"}
     assert seen[-2]["delta"] == {"stop_reason": "tool_use", "stop_sequence": None}
+
+
+def test_count(post, body, standin):
+    """The tokens of a request are counted without an answer, and without the bound that an answer has."""
+    del body["max_tokens"], body["stream"]
+    response = post(body, path="/v1/messages/count_tokens?beta=true")
+    assert response.status == 200
+    assert json.loads(response.read())["input_tokens"] > 0
+    assert standin.messages == []
+    refused = post({**body, "messages": []}, path="/v1/messages/count_tokens")
+    assert refused.status == 400
+    assert len(standin.rejected) == 1

@@ -194,3 +194,11 @@ def test_unauthenticated(headers):
 def test_authenticated(headers):
     """A bearer token or an API key will do, whatever it says."""
     validation.authenticated(headers)
+
+
+def test_safeguards():
+    """What 2.1.300 tells a classifier takes a beta of its own."""
+    body = request(USER, safeguards=[{"type": "dangerous_tool_use"}])
+    validation.check(body, 100, ["dangerous-tool-use-2026-09-03"])
+    with pytest.raises(Refusal, match="safeguards: Extra inputs"):
+        validation.check(body, 100)

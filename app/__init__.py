@@ -26,6 +26,7 @@ from app.keys.file import KeyFile
 from app.keys.keyring import Keyring
 from app.metrics import Metrics
 from app.models import Catalogue
+from app.proof.prover import Prover
 from app.sessions.sqlite import SqliteStore
 from app.web import disconnects, error_responses, request_log
 from app.web.disconnects import Disconnects
@@ -64,8 +65,11 @@ def create_app(settings: Settings | None = None, dialects: Sequence[Dialect] = D
     app.url_map.merge_slashes = False  # a redirect would be an answer in HTML
     metrics, minutes = Metrics(pool, catalogue), Minutes()
     recent = Recent(metrics.observe, minutes.note)
+    prover = Prover(pool, settings)
+    prover.open()
+    in_flight = InFlight(settings.max_body)
     app.extensions[KEY] = parts = State(
-        settings, catalogue, pool, Disconnects(), store, metrics, minutes, recent, InFlight(settings.max_body)
+        settings, catalogue, pool, Disconnects(), store, metrics, minutes, recent, in_flight, prover
     )
     app.extensions[PAGE_FEED] = PageFeed(parts)
     request_log.init_app(app, recent)

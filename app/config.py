@@ -55,6 +55,13 @@ class Settings:
     claude_bin: Path | None = _setting(
         "CLAUDE_BIN", None, "The `claude` executable; without it PATH, then the bundled one.", read.path
     )
+    unproven: str = _setting(
+        "CLAUDE_PROXY_UNPROVEN",
+        "refuse",
+        "Where `claude` breaks an essential promise and no other one is proven: refuse requests, or serve them all the "
+        "same.",
+        read.one_of("refuse", "serve"),
+    )
     default_model: str = _setting(
         "CLAUDE_PROXY_DEFAULT_MODEL", "opus", "Model for `default` and for names that are not Claude's."
     )

@@ -167,7 +167,20 @@ class _State(Collector):
         yield _gauge("processes", "claude processes that live.", len(supply.registry))
         yield _counts("process_starts", "claude processes started, by what for.", supply.registry.starts)
         yield _counts("process_ends", "claude processes ended, by why.", supply.registry.ends)
+        yield from self._proof()
         yield from self._plan()
+
+    def _proof(self) -> Iterator[Metric]:
+        locator = self._pool.supply.locator
+        promises: dict[str, float] = {}
+        # As requests and the shelf saw it last: a scrape starts nothing.
+        choice = locator.last
+        serving = choice.serving if choice is not None else None
+        if serving is not None and (proof := locator.proof(serving)) is not None:
+            promises = {"kept": len(proof.outcomes) - len(proof.broken), "broken": len(proof.broken)}
+        aside = choice is not None and choice.put_aside is not None
+        yield _gauges("cli_promises", "Promises of the claude that serves, by its proof.", "outcome", promises)
+        yield _gauge("cli_put_aside", "1 while the claude that was found is not the one that serves.", float(aside))
 
     def _plan(self) -> Iterator[Metric]:
         plan = self._pool.supply.plan

@@ -14,9 +14,11 @@ import importlib.util
 
 import hermetic
 import hypothesis
+import proven
 import pytest
 from server import Server
 
+from app.claude.proofs import Proof, Proofs
 from app.standin import Reply, StandIn, Text
 
 # On a fresh machine the first property test builds a table of all characters, and the machine may be busy.
@@ -26,12 +28,27 @@ hypothesis.settings.load_profile("here")
 FAKE_CLAUDE = Path(__file__).parent / "fake_claude.py"
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let the tests run with another version, as `python -m tests.versions` does."""
+    parser.addoption("--claude", type=Path, help="the real CLI; by default the one the test extra installs")
+
+
 @pytest.fixture(scope="session")
-def claude() -> Path:
+def claude(request: pytest.FixtureRequest) -> Path:
     """The real CLI, from the package the test extra installs."""
+    given: Path | None = request.config.getoption("--claude")
+    if given is not None:
+        return given
     package = importlib.util.find_spec("claude_agent_sdk")
     assert package is not None and package.origin is not None, "pip install '.[test]' brings the CLI"
     return Path(package.origin).parent / "_bundled" / "claude"
+
+
+@pytest.fixture(scope="session")
+def proof(claude: Path, tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Proof:
+    """What is proven of the real CLI: it is tried once, and all servers of all workers of this run know of it."""
+    base = tmp_path_factory.getbasetemp()
+    return proven.real(claude, base if worker_id == "master" else base.parent)
 
 
 def three_words(_: dict[str, Any]) -> Reply:
@@ -62,11 +79,22 @@ def standin(session_standin: StandIn) -> Iterator[StandIn]:
 
 @pytest.fixture(scope="session")
 def session_serve(
-    tmp_path_factory: pytest.TempPathFactory, claude: Path, session_standin: StandIn
+    tmp_path_factory: pytest.TempPathFactory, claude: Path, session_standin: StandIn, request: pytest.FixtureRequest
 ) -> Callable[..., Server]:
-    def start(argv: tuple[str, ...] = (), *, wait: bool = True, pass_fds: tuple[int, ...] = (), **env: str) -> Server:
+    def start(
+        argv: tuple[str, ...] = (),
+        *,
+        wait: bool = True,
+        pass_fds: tuple[int, ...] = (),
+        unproven: bool = False,
+        **env: str,
+    ) -> Server:
         home = tmp_path_factory.mktemp("home")
         full = hermetic.environment(home, session_standin.url, **{"CLAUDE_BIN": str(claude), **env})
+        executable = Path(full["CLAUDE_BIN"])
+        if executable.is_file() and not unproven:
+            known = request.getfixturevalue("proof") if executable == claude else proven.pretended(executable)
+            Proofs(Path(full["CLAUDE_PROXY_STATE_DIR"])).keep(known)
         server = Server(full, home / "server.log", argv, pass_fds)
         return server.wait() if wait else server
 

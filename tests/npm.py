@@ -36,7 +36,7 @@ def installed(source: Path, cache: Path, work: Path) -> Path:
     return kept
 
 
-def _settings() -> dict[str, str]:
+def settings() -> dict[str, str]:
     """Return the person's npm settings for downloads, as environment variables."""
     env = environment(Path(pwd.getpwuid(os.getuid()).pw_dir))
     found = {}
@@ -56,7 +56,7 @@ def _install(folder: Path, home: Path) -> None:
         done = subprocess.run(
             command,
             cwd=folder,
-            env=environment(home, **_settings()),
+            env=environment(home, **settings()),
             capture_output=True,
             text=True,
             check=False,

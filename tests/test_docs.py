@@ -8,6 +8,9 @@ from pathlib import Path
 import pytest
 
 from app import config, errors
+from app.claude.capabilities import FIELDS
+from app.proof import report
+from app.proof.proving import PROMISES
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "app" / "docs"
@@ -68,3 +71,9 @@ def _rows() -> list[tuple[str, list[str]]]:
 
 def _descendants(kind: type[errors.ProxyError]) -> list[type[errors.ProxyError]]:
     return [sub for direct in kind.__subclasses__() for sub in (direct, *_descendants(direct))]
+
+
+def test_promises_table() -> None:
+    """The table of promises is the one the probes make, and every switch says what it does."""
+    assert f"<!-- promises -->\n{report.table(PROMISES)}<!-- /promises -->" in (DOCS / "proof.md").read_text()
+    assert {promise.switches for promise in PROMISES} - {None} == set(report.EFFECTS) == set(FIELDS)

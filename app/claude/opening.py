@@ -16,16 +16,19 @@ from app.conversation import Conversation, Options, ToolChoice
 SMALLEST_BUDGET = 1024
 
 
-def lines(conversation: Conversation) -> bytes:
-    """Return the control requests that make a fresh process this conversation's."""
+def lines(conversation: Conversation, *, manifests: bool = True) -> bytes:
+    """Return the control requests that make a fresh process this conversation's.
+
+    With `manifests` it is given the tools' list in advance; without, it asks the tools' server.
+    """
     options = conversation.options
     system = "\n\n".join(filter(None, (conversation.system, _instruction(options.tool_choice))))
     start: dict[str, Any] = {"systemPrompt": [system] if system else []}
     beside_own = bool(conversation.own_tools)
     if conversation.offered:
         start["sdkMcpServers"] = [SERVER]
-        # Versions that do not know it, or know another form of it, ask the server.
-        start["sdkMcpServerManifests"] = {SERVER: manifest(conversation.offered, whole=beside_own)}
+        if manifests:
+            start["sdkMcpServerManifests"] = {SERVER: manifest(conversation.offered, whole=beside_own)}
     if (form := _form(options)) is not None:
         start["jsonSchema"] = structured.checked_by_cli(form, alone=beside_own)
     told = control_line("initialize", "initialize", **start)

@@ -117,6 +117,7 @@ class Run:
             self._release()
 
     def _attempts(self) -> Iterator[list[Event]]:
+        self._supply.locator.check(self._conversation)
         self._lineage = lineage(self._conversation)
         kept = self._supply.take_kept(self._conversation, self._lineage, self._running())
         if kept is not None:

@@ -16,6 +16,7 @@ from app.console.key import key
 from app.console.login import login
 from app.console.models import models
 from app.console.open_page import open_page
+from app.console.prove import prove
 from app.console.serve import serve
 from app.console.service import service
 from app.console.status import status
@@ -36,6 +37,7 @@ for command in (
     service,
     login,
     doctor,
+    prove,
     status,
     open_page,
     ask,

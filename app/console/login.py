@@ -18,7 +18,7 @@ def login(machine: Machine) -> None:
     A server that runs need not be restarted.
     """
     try:
-        path = Locator(read(machine, None)).current().path
+        path = Locator(read(machine, None)).found().path
     except CliFailed as error:
         raise click.ClickException(error.message) from None
     machine.become([str(path), "auth", "login"])

@@ -50,7 +50,7 @@ def models(machine: Machine, port: int | None, key: str | None, *, as_json: bool
 def _from_cli(settings: Settings) -> tuple[list[dict[str, Any]], str]:
     catalogue = Catalogue()
     try:
-        binary = Locator(settings).current()
+        binary = Locator(settings).found()
         catalogue.update(start.initialize(settings, binary.path))
         if not login.ask(binary.path, settings.cli_environ)[0]:
             click.echo("claude is not logged in: this is its general list, not your plan's.", err=True)

@@ -39,10 +39,13 @@ def serve(port: int | None, *, demo: bool) -> None:
         private_folder(settings.state_dir)
         keys = Keyring(settings.api_keys, KeyFile(settings.state_dir))
         check_port(settings)
-        binary = Locator(settings).current()
+        locator = Locator(settings)
+        binary = locator.found()
         click.echo(f"claude {binary.version_text} at {binary.path}, {_login_sentence(settings, binary.path)}")
     except (ConfigError, CliFailed) as error:
         raise click.ClickException(str(error)) from None
+    if (notice := locator.choice().put_aside) is not None:
+        click.echo(f"Warning: {notice}", err=True)
     for sentence in find_misspelt(environ).values():
         click.echo(f"Warning: {sentence}", err=True)
     url = Server(settings.host, settings.port).url

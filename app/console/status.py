@@ -17,7 +17,8 @@ from app.console.settings import read
 DAY = 86400
 UNITS = ((DAY, "d"), (3600, "h"), (60, "min"), (1, "s"))
 KNOWN = frozenset(
-    "status reason demo cli login slots spares agents primed kept uptime_s plan limited processes last_errors".split()
+    "status reason demo cli unproven login"
+    " slots spares agents primed kept uptime_s plan limited processes last_errors".split()
 )
 
 
@@ -58,9 +59,7 @@ def lines(url: str, body: dict[str, Any]) -> Iterator[tuple[str, str]]:
         yield "demo", "answers are canned; no model is asked"
     if "uptime_s" in body:
         yield "up", duration(body["uptime_s"])
-    cli = body.get("cli") or {}
-    if cli.get("found"):
-        yield "claude", f"{cli.get('version')} at {cli.get('path')}, login {body.get('login')}"
+    yield from _claude(body)
     if slots := body.get("slots"):
         yield "turns", f"{slots.get('running')} of {slots.get('limit')} running, {slots.get('waiting')} waiting"
     if spares := body.get("spares"):
@@ -75,6 +74,16 @@ def lines(url: str, body: dict[str, Any]) -> Iterator[tuple[str, str]]:
     yield from _history(body)
     for name in sorted(body.keys() - KNOWN):
         yield name, _told(body[name])
+
+
+def _claude(body: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    cli = body.get("cli") or {}
+    if cli.get("found"):
+        proof = (cli.get("proof") or {}).get("state")
+        proven = f", {proof}" if proof else ""
+        yield "claude", f"{cli.get('version')} at {cli.get('path')}, login {body.get('login')}{proven}"
+    if notice := body.get("unproven") or cli.get("put_aside"):
+        yield "notice", str(notice)
 
 
 def _history(body: dict[str, Any]) -> Iterator[tuple[str, str]]:

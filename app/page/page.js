@@ -33,8 +33,10 @@ function showState(state) {
   at("verdict").textContent = word;
   at("verdict").className = ready ? "good" : "bad";
   at("reason").textContent = state.reason ?? "";
-  at("limited").textContent = state.limited ?? "";
-  at("limited").hidden = state.limited === null;
+  for (const name of ["notice", "limited"]) {
+    at(name).textContent = state[name] ?? "";
+    at(name).hidden = state[name] === null;
+  }
   at("counts").replaceChildren(...state.counts.map(([name, text]) => {
     const pair = make("div");
     pair.append(make("dt", name), make("dd", text));

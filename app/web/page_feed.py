@@ -81,7 +81,12 @@ class PageFeed:
             if turn["running"]:
                 del turn["ms"]
         return {
-            "state": {"reason": verdict["reason"], "limited": told["limited"], "counts": _counts(verdict, told)},
+            "state": {
+                "reason": verdict["reason"],
+                "notice": told["unproven"] or verdict["cli"]["put_aside"],
+                "limited": told["limited"],
+                "counts": _counts(verdict, told),
+            },
             "plan": told["plan"],
             "minutes": self._state.minutes.series(view),
             "turns": turns,
@@ -112,7 +117,13 @@ def _counts(verdict: dict[str, Any], told: dict[str, Any]) -> list[tuple[str, st
         ("Login", verdict["login"]),
     ]
     cli = verdict["cli"]
-    rows.append(("claude", cli["version"] if cli["found"] else "not found"))
+    rows.append(("claude", f"{cli['version']}, {_proven(cli['proof'])}" if cli["found"] else "not found"))
     if errors := told["last_errors"]:
         rows.append(("Last error", str(errors[0]["code"])))
     return rows
+
+
+def _proven(proof: dict[str, Any]) -> str:
+    if not proof.get("broken"):
+        return str(proof["state"])
+    return f"{proof['state']} but for {', '.join(proof['broken'])}"

@@ -9,6 +9,7 @@ import msgspec
 
 from app.claude.failure import login_sentence
 from app.claude.pool import Pool
+from app.claude.proofs import Proof
 from app.errors import CliFailed
 from app.web.state import State
 
@@ -19,21 +20,40 @@ LOOKED_AT = frozenset({"cli_missing", "cli_version"})
 def verdict(pool: Pool) -> dict[str, Any]:
     """Return `status`, `reason`, `cli` and `login`; it may run the CLI, and take a second."""
     supply = pool.supply
-    cli: dict[str, Any] = {"found": False}
+    cli: dict[str, Any] = {"found": False, "put_aside": None}
     login = "unknown"
     reason = "The server is shutting down." if pool.draining else None
     try:
-        binary = supply.locator.current()
+        choice = supply.locator.choice()
+        binary = choice.current()
     except CliFailed as error:
         reason = reason or error.message
     else:
-        cli = {"found": True, "path": str(binary.path), "version": binary.version_text}
+        cli = {
+            "found": True,
+            "path": str(binary.path),
+            "version": binary.version_text,
+            "proof": _proof(supply.locator.proof(binary)),
+            "put_aside": choice.put_aside,
+        }
         login = supply.login.state(binary.path)
         if login in {"absent", "failed"}:
             reason = reason or login_sentence(supply.login.command(binary.path))
         elif supply.spares.problem is not None and supply.spares.problem.code not in LOOKED_AT:
             reason = reason or supply.spares.problem.message
     return {"status": "ready" if reason is None else "not_ready", "reason": reason, "cli": cli, "login": login}
+
+
+def _proof(proof: Proof | None) -> dict[str, Any]:
+    """Return how far an executable is proven, and which promises it does not keep."""
+    if proof is None:
+        return {"state": "not proven yet"}
+    return {
+        "state": "proven" if proof.holds else "broken",
+        "at": proof.at,
+        "promises": len(proof.outcomes),
+        "broken": {outcome.promise: f"{outcome.sentence}: {outcome.detail}" for outcome in proof.broken},
+    }
 
 
 def counts(state: State, view: str | None) -> dict[str, Any]:
@@ -47,6 +67,7 @@ def counts(state: State, view: str | None) -> dict[str, Any]:
     limits = supply.plan.limits
     return {
         "demo": bool(state.settings.demo),
+        "unproven": state.prover.problem,
         "limited": limits[0].message if limits else None,
         "uptime_s": round(time.monotonic() - state.began, 1),
         "slots": {"limit": pool.slots.limit, "running": pool.slots.running, "waiting": pool.slots.waiting},

@@ -12,6 +12,7 @@ from app.claude.pool import Pool
 from app.config import Settings
 from app.metrics import Metrics
 from app.models import Catalogue
+from app.proof.prover import Prover
 from app.sessions.store import SessionStore
 from app.web.connections import Connections
 from app.web.disconnects import Disconnects
@@ -35,6 +36,7 @@ class State:
     minutes: Minutes
     recent: Recent
     in_flight: InFlight
+    prover: Prover
     connections: Connections = dataclasses.field(default_factory=Connections)
     began: float = dataclasses.field(default_factory=time.monotonic)
 

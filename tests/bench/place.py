@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import hermetic
+import proven
 from server import Server
 
+from app.claude.proofs import Proofs
 from app.standin import Reply, StandIn, Text, ToolUse
 
 FAST = Path(__file__).parent / "fast_claude.py"
@@ -55,6 +57,8 @@ class Place(contextlib.ExitStack):
         """Start a server, by default with the real CLI."""
         home = self.home()
         environ = hermetic.environment(home, self.api.url, CLAUDE_BIN=str(claude or self.claude), **env)
+        known = proven.pretended(claude) if claude else proven.real(self.claude, self.folder)
+        Proofs(Path(environ["CLAUDE_PROXY_STATE_DIR"])).keep(known)
         server = Server(environ, home / "server.log", argv)
         self.callback(server.kill)
         return server.wait(60)

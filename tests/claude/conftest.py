@@ -7,11 +7,13 @@ import sys
 from pathlib import Path
 
 import hermetic
+import proven
 import psutil
 import pytest
 
 from app import schema_check
 from app.claude.process import Process
+from app.claude.proofs import Proofs
 from app.claude.supply import Supply
 from app.config import Settings
 from app.models import Catalogue
@@ -71,8 +73,11 @@ def supply(settings, fake):
     """Give a function that opens a supply of fake CLIs; it is closed at the end."""
     opened = []
 
-    def make(**env):
-        supply = Supply(settings(CLAUDE_BIN=str(fake), **env), Catalogue())
+    def make(*, unproven=False, **env):
+        given = settings(CLAUDE_BIN=str(fake), **env)
+        if not unproven:
+            Proofs(given.state_dir).keep(proven.pretended(fake))
+        supply = Supply(given, Catalogue())
         supply.open()
         opened.append(supply)
         return supply

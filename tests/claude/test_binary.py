@@ -59,13 +59,12 @@ def test_claude_bin_is_wrong(settings, script, tmp_path, what):
 
 
 @pytest.mark.parametrize(
-    ("shown", "version", "capable"),
-    [("2.1.120 (Claude Code)", (2, 1, 120), False), ("2.1.259", (2, 1, 259), False), ("3.0.0", (3, 0, 0), True)],
+    ("shown", "version"), [("2.1.120 (Claude Code)", (2, 1, 120)), ("2.1.259", (2, 1, 259)), ("3.0.0", (3, 0, 0))]
 )
-def test_version(settings, script, shown, version, capable):
-    """The version is read from what the executable shows, and decides how lines are marked."""
+def test_version(settings, script, shown, version):
+    """The version is read from what the executable shows, and says nothing about what it may be relied on for."""
     found = Locator(settings(CLAUDE_BIN=str(script(f"echo '{shown}'")))).current()
-    assert (found.version, found.capabilities) == (version, Capabilities(composed=capable, going_back=capable))
+    assert (found.version, found.capabilities) == (version, Capabilities())
     assert shown.startswith(found.version_text)
 
 

@@ -87,11 +87,11 @@ def test_not_for_what_comes_once(supply):
 
 @pytest.mark.parametrize(
     "env",
-    [{"CLAUDE_PROXY_PRIMED": "0"}, {"FAKE_VERSION": "2.1.259"}],
-    ids=["not wanted", "too old"],
+    [{"CLAUDE_PROXY_PRIMED": "0"}, {"unproven": True}],
+    ids=["not wanted", "not proven"],
 )
 def test_not_at_all(supply, env):
-    """Where none is wanted, or the CLI is too old for it, no process is started for it."""
+    """Where none is wanted, or the CLI is not proven, no process is started for it."""
     one = supply(**env)
     note(one, times=4)
     time.sleep(0.3)

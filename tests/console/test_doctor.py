@@ -234,7 +234,7 @@ def test_text(console, linux):
     assert "\x1b" not in result.output
     (place,) = [number for number, line in enumerate(lines) if line.startswith("fail  claude")]
     assert "                    -> unset CLAUDE_BIN" in lines[place:]
-    assert lines[-1].startswith("1 of 10 checks failed")
+    assert lines[-1].startswith("1 of 11 checks failed")
     assert all(len(line) <= 100 for line in lines if "->" not in line and "/" not in line)
     assert (
         console("doctor", machine=linux, FAKE_VERSION="2.1.330").output.splitlines()[-1].startswith("It works. 1 thing")

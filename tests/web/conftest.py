@@ -6,9 +6,11 @@ import logging
 from pathlib import Path
 
 import hermetic
+import proven
 import pytest
 
 from app import create_app
+from app.claude.proofs import Proofs
 from app.config import Settings
 from app.web.state import state
 
@@ -24,6 +26,7 @@ def make_app(tmp_path):
 
     def make(**env):
         base = {"CLAUDE_BIN": str(FAKE_CLAUDE), "CLAUDE_PROXY_SPARES": "0"}
+        Proofs(tmp_path / "state").keep(proven.pretended(FAKE_CLAUDE))
         apps.append(create_app(Settings.from_environ(hermetic.environment(tmp_path, **base, **env))))
         return apps[-1]
 

@@ -25,6 +25,7 @@ CHECKS: dict[str, Callable[[Case], Finding]] = {
     "version": claude_checks.version,
     "login": claude_checks.logged_in,
     "start": claude_checks.starts,
+    "proof": claude_checks.proven,
     "port": server_checks.port,
     "service": server_checks.background,
 }
@@ -85,6 +86,8 @@ def _show(name: str, finding: Finding) -> None:
         break_on_hyphens=False,
     )
     click.echo(text.lstrip())
+    for line in finding.lines:
+        click.echo(f"{INDENT}{line}")
     if finding.remedy:
         # On a line of its own and never broken, so that it can be copied.
         click.echo(f"{INDENT}-> {finding.remedy}")

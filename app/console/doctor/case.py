@@ -61,7 +61,7 @@ class Case:
 
     def locate(self) -> str:
         """Return the version of the executable that was found, as text. Raises CliFailed when it will not do."""
-        version = Locator(self.settings).current().version_text
+        version = Locator(self.settings).found().version_text
         self.usable = True
         return version
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import tempfile
 import time
 
@@ -9,11 +10,13 @@ import msgspec
 
 from app import create_app
 from app.claude import binary, login
+from app.claude.binary import Locator
 from app.config import Settings
 from app.console import start
 from app.console.doctor.case import Case
 from app.console.doctor.finding import Finding, failed, passed, skipped, warned
 from app.errors import CliFailed, ConfigError
+from app.proof import report
 from app.web.state import state
 
 QUESTION = {"role": "user", "content": "Answer with the one word OK."}
@@ -83,6 +86,22 @@ def starts(case: Case) -> Finding:
         return failed(str(error), case.update())
     took = int((time.monotonic() - began) * 1000)
     return passed(f"answers {took} ms after its start" + (f", offers {len(models)} models" if models else ""))
+
+
+def proven(case: Case) -> Finding:
+    """Show what the last proof has found, a line a promise."""
+    if case.binary is None or not case.usable:
+        return skipped("no usable claude to prove")
+    choice = Locator(case.settings).choice()
+    if choice.proof is None:
+        return skipped("not yet: a server proves it when it is quiet, `claude-max-api prove` at once")
+    lines = tuple(map(report.line, choice.proof.outcomes))
+    told = f"{report.summary(choice.proof)}, {dt.datetime.fromtimestamp(choice.proof.at).astimezone():%Y-%m-%d %H:%M}"
+    if choice.proof.holds:
+        return Finding("pass", told, None, lines)
+    if choice.serving is None:
+        return Finding("fail", f"{told}; requests get a 502", case.update(), lines)
+    return Finding("warn", f"{told}; claude {choice.serving.version_text} serves", case.update(), lines)
 
 
 def answers(case: Case) -> Finding:

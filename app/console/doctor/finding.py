@@ -8,14 +8,15 @@ Verdict = Literal["pass", "warn", "fail", "skip"]
 
 
 class Finding(NamedTuple):
-    """One line of the report; `remedy` is a command or a sentence that mends it.
+    """One line of the report; `remedy` is a command or a sentence that mends it, `lines` say more.
 
-    `skip` says that it could not be looked at, because of an earlier failure.
+    `skip` says that it could not be looked at, because of an earlier failure, or since it has not happened yet.
     """
 
     verdict: Verdict
     text: str
     remedy: str | None = None
+    lines: tuple[str, ...] = ()
 
 
 def passed(text: str) -> Finding:

@@ -1,0 +1,183 @@
+"""What a plain chat is promised."""
+
+from __future__ import annotations
+
+import json
+from typing import Final
+
+from app.conversation import Conversation, Options, TextBlock, Turn
+from app.proof.broken import Broken
+from app.proof.dialogue import Dialogue, Line, compare, difference, go_back, said, same
+from app.proof.promise import Scene
+from app.proof.trial import MODEL
+
+SYSTEM = "You are kind, and brief."
+# What the CLI says of itself before the client's system prompt, in characters: its name and version.
+MOST_OF_ITS_OWN = 400
+BOUND = 4321
+STOP = "END OF ANSWER"
+EFFORT: Final = "low"
+
+chat = Scene(Conversation(MODEL, SYSTEM, (), options=Options(max_tokens=BOUND, stop=(STOP,), effort=EFFORT)))
+
+
+def user(text: str) -> Turn:
+    """Return a user's turn."""
+    return Turn("user", (TextBlock(text),))
+
+
+def assistant(text: str) -> Turn:
+    """Return an assistant's turn."""
+    return Turn("assistant", (TextBlock(text),))
+
+
+@chat.promise("it starts, answers `initialize` and takes a question", essential=True)
+def starts(dialogue: Dialogue) -> None:
+    dialogue.ask(f"Hello. {dialogue.trial.marker}")
+
+
+@chat.promise("the system prompt is the client's, and no other is added", essential=True)
+def system_prompt(dialogue: Dialogue) -> None:
+    body = dialogue.asked()
+    blocks = [block["text"] for block in body.get("system") or []]
+    if blocks[-1:] != [SYSTEM]:
+        raise Broken(f"the API got {json.dumps(blocks[-1:])[:120]} for a system prompt")
+    if sum(map(len, blocks[:-1])) > MOST_OF_ITS_OWN:
+        raise Broken(f"{sum(map(len, blocks[:-1]))} characters stand before it")
+
+
+@chat.promise("turns reach the model as turns, in their order, the assistant's among them", essential=True)
+def turns(dialogue: Dialogue) -> None:
+    word = dialogue.trial.marker
+    for number in range(3):
+        dialogue.tell(user(f"Question {number}? {word}"), assistant(f"Answer {number}. {word}"))
+    dialogue.tell(Turn("user", (TextBlock(f"Two blocks. {word}"), TextBlock(f"The second. {word}"))), assistant("Yes."))
+    compare(dialogue, dialogue.ask(f"And the last? {word}").body)
+
+
+@chat.promise("@file, /command, !shell and #note are words like others, in questions and in history", essential=True)
+def verbatim(dialogue: Dialogue) -> None:
+    _tell_texts(dialogue)
+
+
+@chat.promise("a plain chat is offered no tool", essential=True)
+def no_tools(dialogue: Dialogue) -> None:
+    tools = dialogue.asked().get("tools")
+    if tools:
+        names = ", ".join(str(tool.get("name")) for tool in tools)
+        raise Broken(f"{len(tools)} are offered: {names[:120]}")
+
+
+@chat.promise("the user's settings, hooks, CLAUDE.md and files are left alone", essential=True)
+def settings(dialogue: Dialogue) -> None:
+    dialogue.asked()
+    bodies = json.dumps(dialogue.trial.requests(), ensure_ascii=False)
+    for where, text in (("a request", bodies), ("a header", dialogue.trial.headers())):
+        if dialogue.trial.planted in text:
+            raise Broken(f"{where} has what stood in a file")
+
+
+@chat.promise("`max_tokens` bounds the answer", switches="max_tokens")
+def max_tokens(dialogue: Dialogue) -> None:
+    _in_request(dialogue, "max_tokens", BOUND)
+
+
+@chat.promise("stop sequences reach the API")
+def stop(dialogue: Dialogue) -> None:
+    _in_request(dialogue, "stop_sequences", [STOP])
+
+
+@chat.promise("the effort reaches the API", switches="effort")
+def effort(dialogue: Dialogue) -> None:
+    _in_request(dialogue, "output_config", {"effort": EFFORT})
+
+
+@chat.promise("a text that begins with a slash needs no newline before it", switches="composed")
+def composed(dialogue: Dialogue) -> None:
+    _tell_texts(dialogue)
+
+
+@chat.promise("it lists the models of the login", switches="models")
+def models(dialogue: Dialogue) -> None:
+    listed = dialogue.control("list_models").get("models") or []
+    if not listed or not all(isinstance(model.get("value"), str) for model in listed):
+        raise Broken("the list is empty, or none")
+
+
+@chat.promise("it counts tokens without asking a model", switches="counting")
+def counting(dialogue: Dialogue) -> None:
+    before = len(dialogue.trial.requests())
+    dialogue.tell(user(f"How long is this? {dialogue.trial.marker}"), assistant("Not long."))
+    parts = dialogue.control("get_context_usage").get("categories") or []
+    asked = len(dialogue.trial.requests()) - before
+    # They are no turn's, and no fault of the turns: whoever counts knows of them.
+    dialogue.trial.claim(before)
+    if asked:
+        raise Broken(f"it asked a model {asked} times")
+    if not any(part.get("name") == "Messages" and part.get("tokens", 0) > 0 for part in parts):
+        raise Broken("it tells no number")
+
+
+@chat.promise("a process goes back to before any line, and is as new from there", switches="going_back")
+def going_back(dialogue: Dialogue) -> None:
+    word = dialogue.trial.marker
+    first = dialogue.ask(f"First. {word}")
+    start = dialogue.lines[-1]
+    dialogue.tell(user(f"Second, told. {word}"), assistant("Told."))
+    second = dialogue.lines[-1]
+    dialogue.ask(f"Third. {word}")
+    for line, text in ((dialogue.lines[-1], "Third, edited."), (second, "Second, edited.")):
+        go_back(dialogue, line)
+        compare(dialogue, dialogue.ask(f"{text} {word}").body)
+    go_back(dialogue, start)
+    same(first.body, dialogue.ask(f"First. {word}").body)
+    go_back(dialogue, dialogue.lines[0])
+    compare(dialogue, dialogue.ask(f"Alone. {word}").body)
+
+
+@chat.promise("a process goes back after an answer that was interrupted", switches="going_back")
+def going_back_interrupted(dialogue: Dialogue) -> None:
+    word = dialogue.trial.marker
+    dialogue.ask_in_vain(f"Never mind. {word}")
+    go_back(dialogue, dialogue.lines[-1])
+    compare(dialogue, dialogue.ask(f"Something else. {word}").body)
+
+
+@chat.promise("a process says which line it went back to, and refuses one that there is not", switches="going_back")
+def going_back_refused(dialogue: Dialogue) -> None:
+    dialogue.ask(f"Here. {dialogue.trial.marker}")
+    nowhere = Line("ffffffff-0000-4000-8000-000000000000", len(dialogue.turns))
+    if dialogue.went_back(nowhere):
+        raise Broken("it went back to a line that there is not")
+    compare(dialogue, dialogue.ask(f"Still here. {dialogue.trial.marker}").body)
+
+
+@chat.promise("the end of its input ends the process")
+def ends(dialogue: Dialogue) -> None:
+    dialogue.trial.end(dialogue.process, at_once=False)
+    if dialogue.process.exit_code != 0:
+        raise Broken(f"it ended with {dialogue.process.exit_code}")
+
+
+def _tell_texts(dialogue: Dialogue) -> None:
+    """Say what the CLI might take for more than words, and compare the texts alone: turns are another promise."""
+    word, file = dialogue.trial.marker, dialogue.trial.secret
+    texts = [f"!cat {file} {word}", f"#{word}", f" /cost {word}", f"/clear {word}", f"@{file.name} and @{file} {word}"]
+    asked = texts[-2:]
+    for text in texts:
+        dialogue.tell(user(text), assistant("I see."))
+    for text in asked:
+        body = dialogue.ask(text).body
+    if dialogue.trial.planted in json.dumps(body):
+        raise Broken("a file was read that a text names")
+    mark = "" if dialogue.capabilities.composed else "\n"
+    should = [f"{mark}{text}" if text.startswith("/") else text for text in (*texts, *asked)]
+    seen = [block["text"] for role, blocks in said(body) if role == "user" for block in blocks]
+    if seen[-len(should) :] != should:
+        raise Broken(difference(should, seen[-len(should) :]))
+
+
+def _in_request(dialogue: Dialogue, name: str, value: object) -> None:
+    got = dialogue.asked().get(name)
+    if got != value:
+        raise Broken(f"{name} is {json.dumps(got)} in the request, not {json.dumps(value)}")

@@ -7,7 +7,7 @@ from http import HTTPStatus
 from typing import Any
 
 from app.dialects.dialect import Envelope
-from app.dialects.messages.failures import OVERLOADED
+from app.dialects.messages.errors import OVERLOADED
 from app.dialects.openai.errors import ENVELOPE as OPENAI
 from app.dialects.schema_words import STRING
 from app.errors import ClientGone, ProxyError

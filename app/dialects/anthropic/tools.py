@@ -7,7 +7,7 @@ from typing import Any
 from app.conversation import ToolChoice
 from app.dialects import tools as shared
 from app.dialects.fields import function_name, invalid, mapping, one_of
-from app.dialects.openai.tool_choice import Tools
+from app.dialects.openai.tools import Tools
 from app.dialects.tools import Offer
 
 CHOICES = ("auto", "any", "tool", "none")

@@ -1,15 +1,15 @@
-"""OpenAI messages become a system prompt and alternating turns of Messages API blocks."""
+"""Messages become the system prompt and turns, with what is attached to them."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from app.conversation import Block, Turn
-from app.dialects.anthropic import blocks
-from app.dialects.chat_completions import tool_calls
-from app.dialects.chat_completions.attachments import ATTACHMENTS
-from app.dialects.fields import invalid, mapping, paced
-from app.dialects.openai.parts import block, content_blocks, listed, plain_text, text_block, text_blocks
+from app.conversation import Block, DocumentBlock, ImageBlock, Turn
+from app.dialects import files, images
+from app.dialects.anthropic import blocks, content
+from app.dialects.chat_completions import tools
+from app.dialects.fields import invalid, mapping, paced, string
+from app.dialects.openai.parts import Attachments, block, content_blocks, listed, plain_text, text_block, text_blocks
 from app.dialects.tool_rounds import ToolRounds
 from app.dialects.turns import Turns, in_tags
 
@@ -55,13 +55,13 @@ def _blocks(role: str, message: dict[str, Any], param: str, rounds: ToolRounds, 
     """Return what a message adds to its side's turn."""
     content, place = message.get("content"), f"{param}.content"
     if role in RESULT_ROLES:
-        return [*tool_calls.result(message, content_blocks(content, place, ATTACHMENTS), param, rounds)]
+        return [*tools.result(message, content_blocks(content, place, ATTACHMENTS), param, rounds)]
     if role in SYSTEM_ROLES:
         return [*in_tags(_plain(message, param))]
     if role == "assistant":
         said = [found for part, at in listed(content, place) for found in _said(part, at, rounds, ignored)]
         said = blocks.without_mere_thoughts(said) or [*text_blocks(message.get("refusal"), f"{param}.refusal")]
-        return [*said, *tool_calls.calls(message, param, rounds)]
+        return [*said, *tools.calls(message, param, rounds)]
     return [found for part, at in listed(content, place) for found in _asked(part, at, rounds)]
 
 
@@ -80,3 +80,27 @@ def _asked(part: Any, param: str, rounds: ToolRounds) -> list[Block]:
 
 def _plain(message: dict[str, Any], param: str) -> str:
     return plain_text(message.get("content"), f"{param}.content")
+
+
+def image(part: dict[str, Any], param: str) -> ImageBlock:
+    """Return the picture of an `image_url` part; `detail` has no effect. Raises BadRequest naming the field."""
+    place = f"{param}.image_url"
+    given = part.get("image_url")
+    if isinstance(given, str):
+        return images.of_url(given, place)  # several clients leave out the object around it
+    url = string(mapping(given, place).get("url"), f"{place}.url")
+    return images.of_url(url, f"{place}.url")
+
+
+def document(part: dict[str, Any], param: str) -> DocumentBlock:
+    """Return the document of a `file` part. Raises BadRequest naming the field."""
+    place = f"{param}.file"
+    return files.document(mapping(part.get("file"), place), place)
+
+
+# Cursor sends a Claude model's pictures and documents as Anthropic's API has them.
+ATTACHMENTS: Attachments = {
+    "image_url": image,
+    "file": document,
+    **dict.fromkeys(content.ATTACHMENTS, content.attachment),
+}

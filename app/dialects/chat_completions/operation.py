@@ -6,8 +6,7 @@ from app.dialects.chat_completions.messages import ROLES
 from app.dialects.chat_completions.schema import ChatRequest
 from app.dialects.chat_completions.tools import MAX_TOOLS
 from app.dialects.dialect import Operation
-from app.dialects.openai.answer_schema import KINDS
-from app.dialects.openai.effort import EFFORTS
+from app.dialects.openai.options import EFFORTS, KINDS
 from app.dialects.openai.schemas import CHUNKS, FUNCTION, IDENTITY, REASONS, STOP, USAGE
 from app.dialects.schema_words import MODEL, NULL, NULLABLE_STRING, NUMBER, OBJECT, STRING, array, closed, ref
 

@@ -7,17 +7,19 @@ from typing import Any
 
 import msgspec
 
-from app.conversation import Conversation, Options
+from app.conversation import Conversation, Options, ToolChoice
 from app.dialects.anthropic import content
 from app.dialects.body import checked, decoded
-from app.dialects.chat_completions.ignored import ignored
 from app.dialects.chat_completions.messages import system_and_turns
-from app.dialects.chat_completions.options import options
 from app.dialects.chat_completions.schema import ChatRequest
-from app.dialects.chat_completions.tool_choice import chosen
+from app.dialects.chat_completions.tools import chosen
 from app.dialects.chat_completions.tools import offer as offer_of
-from app.dialects.ignored import fit
-from app.dialects.openai.tool_choice import Tools
+from app.dialects.fields import invalid
+from app.dialects.ignored import fit, without_effect
+from app.dialects.openai.options import NEUTRAL as SHARED
+from app.dialects.openai.options import Effort, answer_schema, effort
+from app.dialects.openai.tools import Tools
+from app.dialects.stops import stops
 from app.dialects.tools import check_names
 from app.errors import BadRequest
 
@@ -104,3 +106,62 @@ def _offer(request: ChatRequest, noted: list[str]) -> tuple[Tools, tuple[str, ..
     # The old form has room for one call.
     parallel = how.parallel_tools and several and not old
     return tools, offer.own(choice), msgspec.structs.replace(how, tool_choice=choice, parallel_tools=parallel)
+
+
+def options(request: ChatRequest, ignored: list[str]) -> Options:
+    """Return a request's options, all but its choice among tools; what has no effect is added to `ignored`.
+
+    Raises BadRequest naming the field.
+    """
+    if request.modalities is not None and "audio" in request.modalities:
+        raise invalid("modalities", "asks for audio, which Claude does not give; ask for text")
+    how_much, thinking = _effort(request, ignored)
+    return Options(
+        effort=how_much,
+        thinking=thinking,
+        max_tokens=request.max_completion_tokens or request.max_tokens or None,
+        stop=stops(request.stop),
+        parallel_tools=request.parallel_tool_calls is not False,
+        tool_choice=ToolChoice(),
+        schema=answer_schema(request.response_format, "response_format", "json_schema"),
+    )
+
+
+def _effort(request: ChatRequest, ignored: list[str]) -> tuple[Effort | None, bool]:
+    if request.reasoning_effort is None and request.reasoning is not None:
+        return effort(request.reasoning.effort, "reasoning.effort", ignored)
+    return effort(request.reasoning_effort, "reasoning_effort", ignored)
+
+
+UNUSED = ("temperature", "top_p")
+HONOURED = frozenset(ChatRequest.__struct_fields__).difference(UNUSED)
+NEUTRAL: dict[str, tuple[Any, ...]] = {
+    **SHARED,
+    "logprobs": (False,),
+    "top_logprobs": (0,),
+    "functions": ([],),
+    "function_call": ("none", "auto"),
+    "modalities": (["text"],),
+    "verbosity": ("medium",),
+}
+
+
+def ignored(fields: dict[str, Any], request: ChatRequest) -> list[str]:
+    """Return the names of the `fields` that ask for something and have no effect."""
+    return without_effect(fields, HONOURED - _overruled(request), NEUTRAL)
+
+
+def _overruled(request: ChatRequest) -> set[str]:
+    """Return the honoured names that another one in this request leaves without effect."""
+    names = set()
+    if request.max_completion_tokens and request.max_completion_tokens != request.max_tokens:
+        names.add("max_tokens")
+    if request.tools:
+        names.update(("functions", "function_call"))
+    elif request.tool_choice is not None:
+        names.add("function_call")
+    if request.reasoning is not None and (request.reasoning_effort or request.reasoning.effort is None):
+        names.add("reasoning")
+    if request.modalities is not None and "text" not in request.modalities:
+        names.add("modalities")
+    return names

@@ -3,10 +3,22 @@
 from __future__ import annotations
 
 import functools
+from typing import Any
 
-from app.dialects.chat_completions.choice_chunks import ChoiceChunks
-from app.dialects.openai.objects import Identity
+import msgspec
+
+from app.dialects.openai.objects import Identity, finish_reason
 from app.dialects.openai.stream import ChunkStream
+from app.errors import AnswerCut
+from app.events import (
+    Event,
+    Restart,
+    TextDelta,
+    ThinkingDelta,
+    ToolCallDelta,
+    ToolCallStart,
+    TurnEnd,
+)
 
 
 class ChatStream(ChunkStream):
@@ -23,3 +35,52 @@ class ChatStream(ChunkStream):
     ) -> None:
         make = functools.partial(ChoiceChunks, reasoning=reasoning)
         super().__init__(identity, "chat.completion.chunk", requested_model, make, include_usage=include_usage, n=n)
+
+
+class ChoiceChunks:
+    """Writes one choice; `head` is the beginning of every chunk, up to the choices, and `tail` its end.
+
+    The fixed parts around a piece of text are made once; the text goes between them untouched.
+    """
+
+    def __init__(self, head: bytes, tail: bytes, index: int, *, reasoning: bool) -> None:
+        self._reasoning = reasoning
+        self._sent = 0  # pieces of text
+        self._called = False
+        self._before = head + b',"choices":[{"index":%d,"delta":{' % index
+        self._before_text = self._before + b'"content":'
+        self._after = b'},"logprobs":null,"finish_reason":null}]' + tail
+
+    def begin(self) -> bytes:
+        """Return the first chunk, which tells the role."""
+        return self._before + b'"role":"assistant","content":""' + self._after
+
+    def empty(self) -> bytes:
+        """Return a chunk that says nothing."""
+        return self._before + self._after
+
+    def write(self, event: Event) -> bytes:
+        """Return what an event adds. Raises AnswerCut when something that was sent turns out not to count."""
+        if isinstance(event, TextDelta):
+            self._sent += 1
+            return self._before_text + event.json + self._after
+        match event:
+            case ThinkingDelta() if self._reasoning:
+                return self._before + b'"reasoning_content":' + event.json + self._after
+            case ToolCallStart():
+                self._called = True
+                function = {"name": event.name, "arguments": ""}
+                return self._call({"index": event.index, "id": event.id, "type": "function", "function": function})
+            case ToolCallDelta():
+                return self._call({"index": event.index, "function": {"arguments": msgspec.Raw(event.json)}})
+            case Restart() if self._called or self._sent > event.keep:
+                raise AnswerCut("The Claude API's answer broke off; ask again.")
+        return b""
+
+    def finish(self, end: TurnEnd, tail: bytes) -> bytes:
+        """Return the last chunk, ending in `tail`."""
+        reason = msgspec.json.encode(finish_reason(end.stop_reason))
+        return self._before + b'},"logprobs":null,"finish_reason":' + reason + b"}]" + tail
+
+    def _call(self, part: dict[str, Any]) -> bytes:
+        return self._before + b'"tool_calls":[' + msgspec.json.encode(part) + b"]" + self._after

@@ -1,12 +1,16 @@
-"""The functions a client offers, in the new form (`tools`) or the old (`functions`)."""
+"""Functions that a client offers, which of them must be called, and calls and results in the history."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from app.conversation import ToolChoice, ToolResultBlock, ToolUseBlock
 from app.dialects import tools as shared
 from app.dialects.anthropic import tools as anthropic
-from app.dialects.fields import mapping
+from app.dialects.fields import array, function_name, invalid, mapping, shown
+from app.dialects.openai.parts import Content
+from app.dialects.openai.tools import Tools, allowed, arguments, by_word, name
+from app.dialects.tool_rounds import ToolRounds
 from app.dialects.tools import Offer
 
 # As many as OpenAI takes here, which its clients go by: https://platform.openai.com/docs/api-reference/chat/create
@@ -41,3 +45,64 @@ def _add(tool: dict[str, Any], param: str, offer: Offer, ignored: list[str]) -> 
     else:
         place = f"{param}.function"
         offer.add(shared.definition(mapping(tool.get("function"), place), place), place)
+
+
+OLD_CALL = "function"
+
+
+def calls(message: dict[str, Any], param: str, rounds: ToolRounds) -> list[ToolUseBlock]:
+    """Return the calls of an assistant message. Raises BadRequest naming the field."""
+    given = array(message.get("tool_calls"), f"{param}.tool_calls")
+    places = [(call, f"{param}.tool_calls[{index}]") for index, call in enumerate(given)]
+    blocks = [block for call, place in places for block in _call(call, place, rounds)]
+    if message.get("function_call") is not None:
+        place = f"{param}.function_call"
+        blocks += _use(OLD_CALL, mapping(message["function_call"], place), place, place, rounds)
+    return blocks
+
+
+def result(message: dict[str, Any], content: list[Content], param: str, rounds: ToolRounds) -> list[ToolResultBlock]:
+    """Return the result a tool message carries, nothing for a repeated one. Raises BadRequest naming the field."""
+    given = message.get("tool_call_id", OLD_CALL if message["role"] == OLD_CALL else None)
+    return rounds.result(given, content, f"{param}.tool_call_id")
+
+
+def _call(call: Any, param: str, rounds: ToolRounds) -> list[ToolUseBlock]:
+    place = f"{param}.function"
+    function = mapping(mapping(call, param).get("function"), place)
+    return _use(call.get("id"), function, place, f"{param}.id", rounds)
+
+
+def _use(given: Any, function: dict[str, Any], param: str, id_param: str, rounds: ToolRounds) -> list[ToolUseBlock]:
+    name = function_name(function.get("name"), f"{param}.name")
+    return rounds.call(given, name, arguments(function.get("arguments")), id_param)
+
+
+def chosen(choice: Any, offer: Offer, param: str) -> tuple[Tools, ToolChoice, bool]:
+    """Return the tools that a choice leaves, whether one must be called, and whether several may be at once.
+
+    `param` is the choice's name, `tool_choice` or the old `function_call`. Raises BadRequest naming the field.
+    """
+    tools = offer.tools
+    if choice is None:
+        return tools, ToolChoice(), True
+    if isinstance(choice, str):
+        return *by_word(choice, tools, param), True
+    kind = mapping(choice, param).get("type", "function" if param == "function_call" else None)
+    if kind in anthropic.CHOICES and param == "tool_choice":
+        return anthropic.chosen(choice, offer)
+    if kind == "allowed_tools":
+        place = f"{param}.{kind}"
+        return *allowed(mapping(choice.get(kind), place), offer, place, _function), True
+    if kind in offer.built_in:
+        return tools, offer.forced(kind, f"{param}.type"), True
+    if kind != "function":
+        raise invalid(f"{param}.type", f"must be function or allowed_tools, not {shown(kind)}")
+    function, place = (choice, param) if param == "function_call" else _function(choice, param)
+    return tools, ToolChoice(name=name(function, place, tools)), True
+
+
+def _function(choice: dict[str, Any], param: str) -> tuple[dict[str, Any], str]:
+    if "function" not in choice and "name" in choice:
+        return choice, param
+    return mapping(choice.get("function"), f"{param}.function"), f"{param}.function"

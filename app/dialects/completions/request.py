@@ -12,8 +12,8 @@ from app.dialects.body import checked, decoded
 from app.dialects.completions.schema import CompletionRequest
 from app.dialects.fields import invalid, shown
 from app.dialects.ignored import fit, without_effect
-from app.dialects.openai.neutral import NEUTRAL as SHARED
 from app.dialects.openai.options import MOST_ANSWERS
+from app.dialects.openai.options import NEUTRAL as SHARED
 from app.dialects.stops import stops
 from app.errors import BadRequest
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from app.dialects.dialect import Context, Dialect, Envelope
-from app.dialects.messages import failures
+from app.dialects.messages import errors
 from app.dialects.messages.objects import new_id
 from app.dialects.messages.operation import OPERATION
 from app.dialects.messages.request import ParsedRequest, parse
@@ -13,7 +13,7 @@ from app.dialects.messages.response import message
 from app.dialects.messages.stream import MessageStream
 from app.events import Event
 
-ENVELOPE = Envelope(failures.status, failures.envelope, name="Anthropic", id_header="request-id")
+ENVELOPE = Envelope(errors.status, errors.envelope, name="Anthropic", id_header="request-id")
 
 
 class MessageRequest:

@@ -7,7 +7,7 @@ import typing
 from app.blocks import Kind
 from app.dialects.anthropic.tools import CHOICES
 from app.dialects.dialect import Operation
-from app.dialects.messages import history
+from app.dialects.messages import messages
 from app.dialects.messages.schema import MessageRequest
 from app.dialects.schema_words import MODEL, NULL, NULLABLE_STRING, NUMBER, OBJECT, STRING, array, closed
 from app.dialects.stops import MOST_STOPS
@@ -40,7 +40,7 @@ OPERATION = Operation(
             "items": {
                 "type": "object",
                 "properties": {
-                    "role": {"enum": list(history.ROLES)},
+                    "role": {"enum": list(messages.ROLES)},
                     "content": {
                         "anyOf": [
                             STRING,

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
-from app.conversation import Conversation
+from app.conversation import Conversation, Options
 from app.dialects.anthropic import content
 from app.dialects.anthropic.tools import chosen
 from app.dialects.anthropic.tools import offer as offer_of
 from app.dialects.body import checked, decoded
-from app.dialects.ignored import fit, without_effect
-from app.dialects.messages.history import turns_of
-from app.dialects.messages.options import options
-from app.dialects.messages.schema import MessageRequest
+from app.dialects.fields import invalid
+from app.dialects.ignored import fit, tuned, without_effect
+from app.dialects.json_schema import answerable
+from app.dialects.messages.messages import turns_of
+from app.dialects.messages.schema import MessageRequest, OutputConfig
+from app.dialects.stops import stops
 from app.dialects.tools import check_names
 from app.errors import BadRequest
 
@@ -84,3 +86,45 @@ def _ignored(fields: dict[str, Any], request: MessageRequest) -> list[str]:
     if thinking.type == "disabled":
         return [*names, "thinking"]
     return names if thinking.budget_tokens is None else [*names, "thinking.budget_tokens"]
+
+
+Effort = Literal["low", "medium", "high", "xhigh", "max"]
+EFFORTS: dict[str, Effort] = {"low": "low", "medium": "medium", "high": "high", "xhigh": "xhigh", "max": "max"}
+# Whether there is thinking, and whether it is shown.
+THINKING = {"enabled": True, "adaptive": True, "between_tools": True, "disabled": False}
+DISPLAYS = {"summarized": True, "omitted": False}
+FORMAT = "output_config.format"
+
+
+def options(request: MessageRequest, ignored: list[str]) -> Options:
+    """Return a request's options, all but its choice among tools; what has no effect is added to `ignored`.
+
+    Raises BadRequest naming the field.
+    """
+    config = request.output_config or OutputConfig()
+    shown, signed = _thinking(request, ignored)
+    return Options(
+        effort=tuned(config.effort, EFFORTS, "output_config.effort", ignored),
+        thinking=shown,
+        max_tokens=request.max_tokens,
+        stop=stops(request.stop_sequences, "stop_sequences"),
+        schema=_schema(config.format, FORMAT) or _schema(request.output_format, "output_format"),
+        signed=signed,
+    )
+
+
+def _thinking(request: MessageRequest, ignored: list[str]) -> tuple[bool, bool]:
+    """Return whether thinking is shown, and whether the client gets its signatures."""
+    thinking = request.thinking
+    # Who writes of thinking in a new way wants it.
+    if thinking is None or tuned(thinking.type, THINKING, "thinking.type", ignored) is False:
+        return False, False
+    return tuned(thinking.display, DISPLAYS, "thinking.display", ignored) is not False, True
+
+
+def _schema(form: dict[str, Any] | None, param: str) -> dict[str, Any] | None:
+    if form is None:
+        return None
+    if form.get("type") != "json_schema":
+        raise invalid(f"{param}.type", "must be json_schema")
+    return answerable(form.get("schema"), f"{param}.schema")

@@ -11,7 +11,7 @@ import msgspec
 
 from app.blocks import AnswerBlocks, Change
 from app.dialects.messages import objects
-from app.dialects.messages.failures import envelope
+from app.dialects.messages.errors import envelope
 from app.errors import AnswerCut, ProxyError
 from app.events import Event, Restart, TurnEnd, TurnStart
 

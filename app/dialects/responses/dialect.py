@@ -9,8 +9,8 @@ import msgspec
 from app.dialects.dialect import Context, Dialect, ResponseStore, Stream
 from app.dialects.openai.errors import ENVELOPE
 from app.dialects.responses import objects
-from app.dialects.responses.ids import new_id
 from app.dialects.responses.keeping import Keeping, KeptStream
+from app.dialects.responses.objects import new_id
 from app.dialects.responses.operation import OPERATION
 from app.dialects.responses.request import ParsedRequest, parse
 from app.dialects.responses.response import finished

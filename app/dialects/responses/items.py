@@ -8,9 +8,9 @@ from typing import Any
 from app.conversation import DocumentBlock, ImageBlock, Turn
 from app.dialects import files, images
 from app.dialects.fields import invalid, mapping, one_of, paced, shown, string
-from app.dialects.openai.arguments import arguments
 from app.dialects.openai.parts import Attachments, content_blocks, plain_text, text_blocks
-from app.dialects.responses.ids import response_of
+from app.dialects.openai.tools import arguments
+from app.dialects.responses.objects import response_of
 from app.dialects.responses.tools import known_name
 from app.dialects.stored_response import StoredResponse
 from app.dialects.turns import Turns, in_tags

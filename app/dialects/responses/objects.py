@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import secrets
 import time
 from typing import Any
 
 import msgspec
 
 from app.blocks import AnswerBlock
-from app.dialects.responses.ids import item_id
-from app.dialects.responses.namespaces import Names
 from app.dialects.responses.schema import ReasoningConfig, ResponseRequest, TextConfig
+from app.dialects.responses.tools import Names
 from app.events import TurnEnd, Usage
 
 # Why an answer is not whole, by the Messages API's stop reason.
@@ -128,3 +128,22 @@ def text_part(text: msgspec.Raw | str) -> dict[str, Any]:
 def summary_part(text: msgspec.Raw | str) -> dict[str, Any]:
     """Return what a reasoning item tells."""
     return {"type": "summary_text", "text": text}
+
+
+RESPONSE = "resp_"
+
+
+def new_id() -> str:
+    """Return a fresh id of a response."""
+    return f"{RESPONSE}{secrets.token_hex(16)}"
+
+
+def item_id(prefix: str, response_id: str, index: int) -> str:
+    """Return the id of an item of a response's output, such as `msg_`, letters and its index."""
+    return f"{prefix}_{response_id.removeprefix(RESPONSE)}_{index}"
+
+
+def response_of(item: str) -> str | None:
+    """Return the id of the response that an item with this id belongs to, None for an id that is not ours."""
+    parts = item.split("_")
+    return f"{RESPONSE}{parts[1]}" if len(parts) == 3 else None  # noqa: PLR2004 - as item_id() makes them

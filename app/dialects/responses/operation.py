@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from app.dialects.dialect import Operation
 from app.dialects.openai.schemas import FUNCTION
-from app.dialects.openai.tool_choice import WORDS
+from app.dialects.openai.tools import WORDS
 from app.dialects.responses import items
 from app.dialects.responses.schema import ResponseRequest
 from app.dialects.schema_words import MODEL, NULL, NULLABLE_STRING, NUMBER, OBJECT, STRING, array, closed

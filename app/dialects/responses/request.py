@@ -11,13 +11,11 @@ from app.conversation import Conversation, Options
 from app.dialects.body import checked, decoded
 from app.dialects.fields import shown
 from app.dialects.ignored import fit, tuned, without_effect
-from app.dialects.openai.answer_schema import answer_schema
-from app.dialects.openai.effort import effort
-from app.dialects.openai.neutral import NEUTRAL as SHARED
+from app.dialects.openai.options import NEUTRAL as SHARED
+from app.dialects.openai.options import answer_schema, effort
 from app.dialects.responses.items import Find, Items
-from app.dialects.responses.namespaces import Names
 from app.dialects.responses.schema import ReasoningConfig, ResponseRequest, TextConfig
-from app.dialects.responses.tools import chosen
+from app.dialects.responses.tools import Names, chosen
 from app.dialects.responses.tools import offer as offer_of
 from app.dialects.stored_response import StoredResponse
 from app.dialects.tools import check_names

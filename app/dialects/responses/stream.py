@@ -11,8 +11,8 @@ import msgspec
 
 from app.blocks import Change
 from app.dialects.responses import objects
-from app.dialects.responses.namespaces import NONE, Names
-from app.dialects.responses.output import Output
+from app.dialects.responses.response import Output
+from app.dialects.responses.tools import NONE, Names
 from app.errors import BadRequest, PlanLimit, ProxyError, QueueFull
 from app.events import Event, TurnStart
 

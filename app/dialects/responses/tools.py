@@ -1,7 +1,9 @@
-"""The functions a client offers, and the choice between them."""
+"""Tools of a request, in namespaces or not, and the names by which they are called back."""
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -9,8 +11,7 @@ import msgspec
 from app.conversation import ToolChoice
 from app.dialects import tools as shared
 from app.dialects.fields import array, function_name, invalid, mapping, shown
-from app.dialects.openai.tool_choice import Chosen, allowed, by_word, name
-from app.dialects.responses.namespaces import joined
+from app.dialects.openai.tools import Chosen, allowed, by_word, name
 from app.dialects.tools import Offer
 
 PARAM = "tool_choice"
@@ -80,3 +81,21 @@ def _add_namespace(
         known = joined(space, function.name)
         names[known] = (space, function.name)
         offer.add(msgspec.structs.replace(function, name=known), place)
+
+
+# What the API takes as a name.
+LONGEST = 128
+SEPARATOR = "__"
+
+# The names that the model knows, and the namespace and the name that the client knows.
+Names = Mapping[str, tuple[str, str]]
+NONE: Names = {}
+
+
+def joined(namespace: str, name: str) -> str:
+    """Return the one name for a function in a namespace, always the same one."""
+    whole = f"{namespace}{name}" if namespace.endswith(SEPARATOR) else f"{namespace}{SEPARATOR}{name}"
+    if len(whole) <= LONGEST:
+        return whole
+    mark = hashlib.sha256(whole.encode()).hexdigest()[:8]
+    return f"{whole[: LONGEST - len(mark) - 1]}_{mark}"

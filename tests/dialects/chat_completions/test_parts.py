@@ -8,7 +8,7 @@ import pytest
 
 from app.conversation import Base64Source, DocumentBlock, ImageBlock, TextBlock, TextSource, ToolResultBlock, UrlSource
 from app.dialects import images
-from app.dialects.chat_completions import attachments
+from app.dialects.chat_completions import messages
 from app.dialects.chat_completions.messages import system_and_turns
 
 from .asking import HI, refused
@@ -87,7 +87,7 @@ def test_spellings(url):
 )
 def test_address(url):
     """An address is handed on unchanged; nothing is fetched (no test may reach the network)."""
-    assert attachments.image(at(url), "x") == ImageBlock(UrlSource(url))
+    assert messages.image(at(url), "x") == ImageBlock(UrlSource(url))
 
 
 def test_picture_extras():

@@ -24,7 +24,7 @@ from app.conversation import (
     Turn,
     UrlSource,
 )
-from app.dialects.responses.namespaces import joined
+from app.dialects.responses.tools import joined
 from app.errors import BadRequest
 from dialects.chat_completions.bodies import accepted
 

@@ -1,15 +1,15 @@
-"""Which of the offered functions the model may or must call.
-
-https://platform.openai.com/docs/guides/function-calling
-"""
+"""Which tool must be called, and a call's arguments: a JSON text on the wire, an object for the API."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
+
 from app.conversation import ToolChoice, ToolDefinition
-from app.dialects.fields import array, function_name, invalid, mapping, one_of
+from app.dialects import json_size
+from app.dialects.fields import array, function_name, invalid, is_deep, mapping, one_of
 from app.dialects.tools import MAX_TOOLS, Offer
 
 WORDS = ("none", "auto", "required")
@@ -48,3 +48,27 @@ def name(function: dict[str, Any], param: str, tools: Tools) -> str:
     if chosen not in {tool.name for tool in tools}:
         raise invalid(f"{param}.name", f"{chosen!r} is none of the tools offered")
     return chosen
+
+
+# A text of more is kept as it is; it would have to be large to have so many.
+MAX_VALUES = 20_000
+
+
+def arguments(text: Any) -> dict[str, Any]:
+    """Return the arguments as the object the API wants; what another model once garbled is kept as it was."""
+    if isinstance(text, dict):
+        return text
+    try:
+        value = msgspec.json.decode(text) if text and not _is_large(text) else text or {}
+    except (msgspec.DecodeError, TypeError, RecursionError):
+        value = text
+    if is_deep(value):
+        value = text
+    return value if isinstance(value, dict) else {"arguments": value}
+
+
+def _is_large(text: Any) -> bool:
+    """Tell whether a text has more values in it than anybody's arguments: the count of the body did not see them."""
+    if not isinstance(text, str) or len(text) <= MAX_VALUES:
+        return False
+    return json_size.excessive_field(text.encode(), MAX_VALUES) is not None

@@ -65,8 +65,13 @@ def prove(context: click.Context, machine: Machine, path: Path | None, *, as_jso
 
 
 def _proof(settings: Settings, binary: Binary, *, quiet: bool) -> Proof:
-    with tempfile.TemporaryDirectory(prefix="claude-max-api-") as folder:
-        registry = Registry(Path(folder))
+    """Return what is found out, shown as it comes. Raises Unprovable."""
+    try:
+        folder = tempfile.TemporaryDirectory(prefix="claude-max-api-")
+    except OSError as error:
+        raise Unprovable(f"there is no place to try it in: {error.strerror}") from None
+    with folder:
+        registry = Registry(Path(folder.name))
         try:
             told = (lambda _: None) if quiet else _tell
             return try_all(binary, registry, settings.cli_environ.get("PATH", ""), told=told)

@@ -28,8 +28,8 @@ from app.proof import report
 ROOT = Path(__file__).parent.parent.parent
 PACKAGE = "@anthropic-ai/claude-code"
 MACHINES = {"x86_64": "x64", "amd64": "x64", "aarch64": "arm64", "arm64": "arm64"}
-NEWEST = "newest"
-DEFAULT = (".".join(map(str, MINIMUM)), "2.1.197", "2.1.260", "2.1.300", NEWEST)
+SMALLEST, NEWEST = "smallest", "newest"
+DEFAULT = (SMALLEST, "2.1.197", "2.1.260", "2.1.300", NEWEST)
 INSTALL_TIMEOUT = 600
 # Chats, tools, forms, sessions, errors, and processes that are used again, each with the real CLI.
 TESTS = ("tests/e2e/test_chat.py", "tests/e2e/test_tools.py", "tests/e2e/test_errors.py", "tests/e2e/test_sessions.py")
@@ -46,7 +46,7 @@ def main() -> None:
         cache = given.cache or Path(folder) / "versions"
         rows, good = [], True
         for wanted in given.versions.split(","):
-            version = newest(Path(folder)) if wanted == NEWEST else wanted
+            version = named(wanted, Path(folder))
             claude = installed(version, cache, Path(folder))
             work = Path(folder) / f"proof-{version}"
             work.mkdir()
@@ -61,8 +61,10 @@ def main() -> None:
     sys.exit(0 if good else 1)
 
 
-def newest(home: Path) -> str:
-    """Return the newest version on the registry."""
+def named(wanted: str, home: Path) -> str:
+    """Return the version that a word stands for: the smallest one served, or the newest on the registry."""
+    if wanted != NEWEST:
+        return ".".join(map(str, MINIMUM)) if wanted == SMALLEST else wanted
     return run(["npm", "view", PACKAGE, "version"], home, home).strip()
 
 

@@ -24,20 +24,20 @@ from app.dialects import DIALECTS
 from app.dialects.dialect import Dialect
 from app.keys.file import KeyFile
 from app.keys.keyring import Keyring
-from app.metrics import Metrics
 from app.models import Catalogue
 from app.proof.prover import Prover
+from app.records.history import History, HourlyFigures
+from app.records.log import log_stream_end
+from app.records.metrics import Metrics
 from app.sessions.sqlite import SqliteStore
-from app.web import disconnects, error_responses, request_log
+from app.web import disconnects, error_responses, recording
 from app.web.disconnects import Disconnects
 from app.web.envelopes import KEY as DIALECTS_KEY
 from app.web.gate import Gate
 from app.web.in_flight import InFlight
 from app.web.key_limits import KeyLimits
 from app.web.keys import Keys
-from app.web.minutes import Minutes
 from app.web.page_feed import PAGE_FEED, PageFeed
-from app.web.recent import Recent
 from app.web.state import KEY, State
 
 
@@ -63,19 +63,24 @@ def create_app(settings: Settings | None = None, dialects: Sequence[Dialect] = D
     app.extensions[DIALECTS_KEY] = tuple(dialects)
     app.url_map.strict_slashes = False
     app.url_map.merge_slashes = False  # a redirect would be an answer in HTML
-    metrics, minutes = Metrics(pool, catalogue), Minutes()
-    recent = Recent(metrics.observe, minutes.note)
+    metrics, hourly = Metrics(pool, catalogue), HourlyFigures()
+    history = History(log_stream_end, metrics.observe, hourly.note)
     prover = Prover(pool, settings)
     prover.open()
     in_flight = InFlight(settings.max_body)
     app.extensions[KEY] = parts = State(
-        settings, catalogue, pool, Disconnects(), store, metrics, minutes, recent, in_flight, prover
+        settings, catalogue, pool, Disconnects(), store, metrics, hourly, history, in_flight, prover
     )
     app.extensions[PAGE_FEED] = PageFeed(parts)
-    request_log.init_app(app, recent)
-    app.before_request(functools.partial(disconnects.bound, settings.idle_timeout))
-    Gate(settings).init_app(app)
-    Keys(keyring, KeyLimits(settings.key_concurrency, settings.key_rpm), settings.admin_keys).init_app(app)
+    gate = Gate(settings)
+    keys = Keys(keyring, KeyLimits(settings.key_concurrency, settings.key_rpm), settings.admin_keys)
+    bound = functools.partial(disconnects.bound, settings.idle_timeout)
+    # Both in the order in which they run, for every request, unknown routes included.
+    for before in (recording.begin, bound, gate.check, keys.check):
+        app.before_request(before)
+    for after in reversed((gate.permit, recording.respond)):  # Flask runs the last first
+        app.after_request(after)
+    app.teardown_request(recording.abandon)
     error_responses.init_app(app)
     app.register_blueprint(health)
     app.register_blueprint(page)

@@ -124,7 +124,7 @@ def post_worker_init(worker: Any) -> None:
         _state(worker).pool.drain(given - min(DRAIN_MARGIN, given / 2))
         # Again and again: the worker accepts for up to a second after its end has begun.
         while time.monotonic() < deadline:
-            if not _state(worker).recent.busy:
+            if not _state(worker).history.busy:
                 # What is left asks for nothing, such as a browser's connection in reserve; gunicorn would wait for it.
                 connections.hang_up()
             time.sleep(0.1)

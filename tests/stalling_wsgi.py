@@ -13,4 +13,4 @@ app = create_app()
 @app.get("/stall/<int:ms>")
 def hold(ms: int) -> str:
     get_original("time", "sleep")(ms / 1000)
-    return flask.g.request_id
+    return flask.g.record.id

@@ -7,9 +7,9 @@ from typing import Any
 
 import flask
 
-from app import metrics
+from app.records import metrics
 from app.web import readiness
-from app.web.state import state
+from app.web.state import record, state
 
 health = flask.Blueprint("health", __name__)
 
@@ -26,7 +26,7 @@ def ready() -> tuple[dict[str, Any], int]:
     """Say whether a request would be answered, and if not, what to do."""
     parts = state()
     parts.pool.supply.inquiry.look()
-    body = {**readiness.verdict(parts.pool), **readiness.counts(parts, flask.g.view)}
+    body = {**readiness.verdict(parts.pool), **readiness.counts(parts, record().caller.view)}
     return body, 200 if body["reason"] is None else 503
 
 
@@ -35,4 +35,5 @@ def numbers() -> flask.Response:
     """Return the numbers in Prometheus's text format."""
     parts = state()
     parts.pool.supply.inquiry.look()
-    return flask.Response(parts.metrics.exposition(flask.g.view, flask.g.key_name), content_type=metrics.CONTENT_TYPE)
+    caller = record().caller
+    return flask.Response(parts.metrics.exposition(caller.view, caller.key), content_type=metrics.CONTENT_TYPE)

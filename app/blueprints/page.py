@@ -14,7 +14,7 @@ from app.client_configs import CLIENTS, Access, Model
 from app.version import __version__
 from app.web import sse
 from app.web.page_feed import page_feed
-from app.web.state import state
+from app.web.state import record, state
 
 FOLDER = Path(__file__).parent.parent / "page"
 SCRIPT, STYLE = ((FOLDER / name).read_bytes() for name in ("page.js", "page.css"))
@@ -48,9 +48,9 @@ def guard(response: flask.Response) -> flask.Response:
 def show() -> str:
     """Return the page, as it is without its script."""
     parts = state()
-    told = page_feed().sections(flask.g.view)["state"]
+    told = page_feed().sections(record().caller.view)["state"]
     models = tuple(msgspec.convert(entry, Model) for entry in parts.catalogue.entries())
-    closed = flask.g.get("key_name") is not None
+    closed = record().caller.key is not None
     access = Access(_base_url(parts.settings.port), KEY if closed else "not-needed", models)
     return flask.render_template(
         "page.html",
@@ -88,7 +88,7 @@ def events() -> flask.Response:
         idle_seconds = parts.settings.idle_timeout
         failing.enter_context(parts.disconnects.watch(flask.request.environ, gone.set, idle_seconds))
         scope = failing.pop_all()
-    response = flask.Response(page_feed().news(gone, flask.g.view), headers=sse.HEADERS)
+    response = flask.Response(page_feed().news(gone, record().caller.view), headers=sse.HEADERS)
     response.call_on_close(scope.close)
     return response
 

@@ -9,7 +9,7 @@ import msgspec
 
 from app.errors import NotFound
 from app.sessions.store import Key
-from app.web.state import state
+from app.web.state import record, state
 
 sessions = flask.Blueprint("sessions", __name__)
 
@@ -58,8 +58,7 @@ def delete_session(name: str) -> dict[str, Any]:
 
 
 def _owner() -> str:
-    owner: str = flask.g.owner
-    return owner
+    return record().caller.owner
 
 
 def _missing(name: str) -> NotFound:

@@ -10,7 +10,7 @@ import flask
 from app.dialects.dialect import Context, Dialect
 from app.errors import BadRequest
 from app.web import bodies, turn_responses
-from app.web.state import state
+from app.web.state import record, state
 from app.web.stored_responses import stored_responses
 from app.web.stored_sessions import HEADER, SessionTurn, key_of
 
@@ -29,7 +29,7 @@ def answer(dialect: Dialect) -> flask.Response:
     context = Context(
         resolve_model=lambda name: parts.catalogue.resolve(name, parts.settings.default_model),
         responses=stored_responses(),
-        request_id=flask.g.request_id,
+        request_id=record().id,
         in_session=dialect.sessions and HEADER in flask.request.headers,
     )
     request = dialect.read(bodies.read(), context)

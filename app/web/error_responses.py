@@ -21,6 +21,7 @@ from app.errors import (
 )
 from app.web import bodies, not_offered
 from app.web.envelopes import envelope
+from app.web.state import record
 
 log = logging.getLogger(__name__)
 
@@ -37,7 +38,7 @@ def init_app(app: flask.Flask) -> None:
 def respond(error: ProxyError) -> flask.Response:
     """Return the response of an error."""
     words = envelope()
-    body = words.body(error, flask.g.get("request_id"))
+    body = words.body(error, record().id)
     response = flask.Response(msgspec.json.encode(body), words.status(error), error.headers())
     response.mimetype = "application/json"
     if error.status == HTTPStatus.UNAUTHORIZED:
@@ -45,7 +46,7 @@ def respond(error: ProxyError) -> flask.Response:
         browser = flask.request.blueprint == "page"
         response.headers["WWW-Authenticate"] = BASIC if browser else "Bearer"
     response.call_on_close(functools.partial(bodies.discard, flask.request.environ))
-    flask.g.error_code = error.code or error.type
+    record().code = error.code or error.type
     return response
 
 

@@ -49,11 +49,6 @@ class Gate:
         # Settings have seen to it that there are keys then.
         self._beyond_loopback = not is_loopback(settings.host)
 
-    def init_app(self, app: flask.Flask) -> None:
-        """Check every request of `app`, unknown routes included."""
-        app.before_request(self.check)
-        app.after_request(self.permit)
-
     def check(self) -> flask.Response | None:
         """Raise Forbidden unless peer, Host, Origin and cause are allowed; answer the preflights of allowed pages.
 

@@ -10,7 +10,9 @@ import flask
 from app.config import ANYONE
 from app.errors import InvalidKey
 from app.keys.keyring import Keyring
-from app.web.key_limits import KeyLimits
+from app.records.record import Caller
+from app.web.key_limits import Hold, KeyLimits
+from app.web.state import record
 
 # The only endpoint that needs no key: whether the server runs is no secret, and probes have no keys.
 OPEN = "health.alive"
@@ -19,10 +21,7 @@ OPEN = "health.alive"
 class Keys:
     """Refuses with 401 a request without a key, and holds the others to their limits.
 
-    `flask.g.key_name` is the key's name, for the log, and `flask.g.owner` its identity: what is kept for one is never
-    another's, not even under the same name. A server without keys asks for none; the name is None then, the owner "".
-    `flask.g.view` is the owner whose figures the caller may see, None for those of all.
-    `flask.g.client` is who has a share of the slots: the owner, or what looks like one program.
+    Whom it lets in is the caller in the request's record. A server without keys asks for none, and lets all in.
     """
 
     def __init__(self, keyring: Keyring, limits: KeyLimits, admins: tuple[str, ...] = ()) -> None:
@@ -30,19 +29,11 @@ class Keys:
         self._keyring = keyring
         self._limits = limits
 
-    def init_app(self, app: flask.Flask) -> None:
-        """Check every request of `app`, unknown routes included; call it after the gate's."""
-        app.before_request(self.check)
-        # First in the list is last to run: nothing can fail any more between it and the server.
-        app.after_request_funcs.setdefault(None, []).insert(0, self.hand_over)
-        app.teardown_request(self.release)
-
     def check(self) -> None:
         """Raise InvalidKey, KeysUnusable, KeyBusy or KeyRateLimited unless the caller may go on."""
         request = flask.request
-        flask.g.key_name, flask.g.owner, flask.g.client = None, "", _program(request)
-        flask.g.view = None
         if (request.endpoint == OPEN and request.method in {"GET", "HEAD"}) or not self._keyring.closed:
+            record().caller = Caller(client=_program(request))
             return
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
         bearer = token.strip() if scheme.lower() == "bearer" else ""
@@ -56,24 +47,20 @@ class Keys:
                 if token or other
                 else "This server needs an API key, as `Authorization: Bearer KEY` or `x-api-key: KEY`."
             )
-        flask.g.key_name, flask.g.owner, flask.g.client = key.name, key.identity, key.identity
-        flask.g.view = None if self._admins == ANYONE or key.name in self._admins else key.identity
-        # Reading costs nothing; whatever is posted to a route that exists is a completion.
+        sees_all = self._admins == ANYONE or key.name in self._admins
+        view = None if sees_all else key.identity
+        record().caller = Caller(key=key.name, owner=key.identity, client=key.identity, view=view)
+        # Reading costs nothing. Counted before the body is read: a key's limit bounds that work, too.
         if request.method == "POST" and request.url_rule is not None:
-            flask.g.key_hold = self._limits.enter(key.name)
+            flask.g.key_hold = hold = self._limits.enter(key.name)
+            record().on_end(hold.release)
 
-    def hand_over(self, response: flask.Response) -> flask.Response:
-        """Count a request until its response is closed, which for a stream is its end."""
-        hold = flask.g.pop("key_hold", None)
-        if hold is not None:
-            response.call_on_close(hold.release)
-        return response
 
-    def release(self, _: BaseException | None) -> None:
-        """Count a request no longer that never got as far as a response."""
-        hold = flask.g.pop("key_hold", None)
-        if hold is not None:
-            hold.release()
+def count_turns(turns: int) -> None:
+    """Count the turns of the current request against its key's limit. Raises KeyBusy."""
+    hold: Hold | None = flask.g.get("key_hold")
+    if hold is not None:
+        hold.take(turns)
 
 
 def _program(request: flask.Request) -> str:

@@ -12,6 +12,7 @@ import flask
 import msgspec
 
 from app.errors import QueueFull
+from app.records.record import RequestSummary
 from app.web import readiness
 from app.web.state import State
 
@@ -23,6 +24,11 @@ HEARTBEAT_SECONDS = 10.0
 # How long what the CLI says of itself and its login is good for, in seconds.
 VERDICT_SECONDS = 15.0
 RETRY_AFTER_SECONDS = 30
+# What is shown of a turn; who asked is told by the key's name alone.
+TURN = (
+    "id at running key status code model served ms ttft_ms "
+    "input_tokens output_tokens cache_read_tokens cache_write_tokens"
+).split()
 
 
 class PageFeed:
@@ -74,12 +80,8 @@ class PageFeed:
         """
         self._state.pool.supply.inquiry.look()
         told = readiness.counts(self._state, view)
-        verdict = self._fresh_verdict(self._state.recent.errors())
-        turns = [msgspec.to_builtins(facts) for facts in self._state.recent.turns(view)]
-        for turn in turns:
-            del turn["owner"]
-            if turn["running"]:
-                del turn["ms"]
+        verdict = self._fresh_verdict(self._state.history.errors())
+        turns = [_shown(turn) for turn in self._state.history.turns(view)]
         return {
             "state": {
                 "reason": verdict["reason"],
@@ -88,7 +90,7 @@ class PageFeed:
                 "counts": _counts(verdict, told),
             },
             "plan": told["plan"],
-            "minutes": self._state.minutes.series(view),
+            "minutes": self._state.hourly.series(view),
             "turns": turns,
         }
 
@@ -104,6 +106,11 @@ class PageFeed:
 def page_feed() -> PageFeed:
     """Return the news of the application that serves the current request."""
     return cast("PageFeed", flask.current_app.extensions[PAGE_FEED])
+
+
+def _shown(turn: RequestSummary) -> dict[str, Any]:
+    # What grows while it runs would be news at every look.
+    return {name: getattr(turn, name) for name in TURN if name != "ms" or not turn.running}
 
 
 def _counts(verdict: dict[str, Any], told: dict[str, Any]) -> list[tuple[str, str]]:

@@ -81,5 +81,5 @@ def counts(state: State, view: str | None) -> dict[str, Any]:
             "ended": dict(supply.registry.ends),
         },
         "plan": {"windows": msgspec.to_builtins(supply.plan.windows), "limits": msgspec.to_builtins(limits)},
-        "last_errors": state.recent.errors(view),
+        "last_errors": state.history.errors(view),
     }

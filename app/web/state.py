@@ -1,4 +1,4 @@
-"""The application's parts, where a request finds them."""
+"""The application's parts and the current request's record, where a request finds them."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ import flask
 
 from app.claude.pool import Pool
 from app.config import Settings
-from app.metrics import Metrics
 from app.models import Catalogue
 from app.proof.prover import Prover
+from app.records.history import History, HourlyFigures
+from app.records.metrics import Metrics
+from app.records.record import RequestRecord
 from app.sessions.store import SessionStore
 from app.web.connections import Connections
 from app.web.disconnects import Disconnects
 from app.web.in_flight import InFlight
-from app.web.minutes import Minutes
-from app.web.recent import Recent
 
 KEY = "claude-max-api-proxy"
 
@@ -33,8 +33,8 @@ class State:
     disconnects: Disconnects
     sessions: SessionStore
     metrics: Metrics
-    minutes: Minutes
-    recent: Recent
+    hourly: HourlyFigures
+    history: History
     in_flight: InFlight
     prover: Prover
     connections: Connections = dataclasses.field(default_factory=Connections)
@@ -44,3 +44,8 @@ class State:
 def state(app: flask.Flask | None = None) -> State:
     """Return the parts of `app`, by default those of the application that serves the current request."""
     return cast("State", (app or flask.current_app).extensions[KEY])
+
+
+def record() -> RequestRecord:
+    """Return the record of the current request."""
+    return cast("RequestRecord", flask.g.record)

@@ -7,13 +7,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import flask
 import msgspec
 
 from app.conversation import Turn
 from app.dialects.stored_response import StoredResponse
 from app.sessions.store import MAX_ID_CHARACTERS, Key, SessionStore
-from app.web.state import state
+from app.web.state import record, state
 
 
 class _Head(msgspec.Struct):
@@ -25,7 +24,7 @@ class _Head(msgspec.Struct):
 
 def stored_responses() -> StoredResponses:
     """Return those of the caller of the current request."""
-    return StoredResponses(state().sessions, flask.g.owner)
+    return StoredResponses(state().sessions, record().caller.owner)
 
 
 class StoredResponses:

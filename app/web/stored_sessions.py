@@ -16,6 +16,7 @@ from app.events import Event, TurnEnd
 from app.sessions.history import continued
 from app.sessions.store import MAX_ID_CHARACTERS, Key, Session, SessionStore
 from app.transcript import Transcript
+from app.web.state import record
 
 log = logging.getLogger(__name__)
 
@@ -41,7 +42,7 @@ def key_of(session_id: str | None) -> Key | None:
         raise BadRequest(
             f"a session's id has 1 to {MAX_ID_CHARACTERS} characters", param="session_id", code="invalid_value"
         )
-    return Key(flask.g.owner, name)
+    return Key(record().caller.owner, name)
 
 
 def shown(key: Key) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import logging
 from collections.abc import Callable, Iterable, Sequence
 
 import flask
@@ -19,18 +18,16 @@ from app.dialects.dialect import Request
 from app.dialects.ignored import fit
 from app.errors import ClientGone
 from app.events import Event
-from app.logs import Line
-from app.web import request_log, sse
+from app.web import sse
+from app.web.keys import count_turns
 from app.web.merged_turns import MergedTurns
-from app.web.state import state
+from app.web.state import record, state
 from app.web.stored_sessions import HEADER, SessionTurn, shown
 
 # A client may ask for fewer of Claude Code's own tools than the operator allows: `none`, or a list.
 TOOLS_HEADER = "X-Proxy-Tools"
 # OpenClaw's name for a conversation: a hint, never an identity.
 AFFINITY_HEADER = "x-session-affinity"
-
-log = logging.getLogger("app.request")
 
 
 @dataclasses.dataclass(eq=False)
@@ -54,17 +51,15 @@ def _streamed(request: Request, session: SessionTurn | None) -> flask.Response:
     with contextlib.ExitStack() as failing:
         run, all_batches = _begin(request.conversations, failing, session, notes)
         batches = iter(all_batches)
-        try:
-            early = sse.hold(batches)
-        finally:
-            flask.g.facts.update(_facts(run))
+        early = sse.hold(batches)
         scope = failing.pop_all()
+    record().streams = True
     stream = request.stream()
-    body = sse.body(early, batches, stream, state().settings.heartbeat, note=run.note, beat=flask.g.entry.beat)
+    body = sse.body(early, batches, stream, state().settings.heartbeat, note=run.note, beat=record().beat)
     response = flask.Response(body, headers=sse.HEADERS)
     # Also called when the body was never iterated, which a `finally` in a generator is not.
     response.call_on_close(scope.close)
-    scope.callback(_log_end, run, flask.request.path, request_log.marks())
+    scope.callback(_cancel_unread, run)
     return _marked(response, run, notes, session)
 
 
@@ -72,10 +67,7 @@ def _whole(request: Request, session: SessionTurn | None) -> flask.Response:
     notes = _Notes([*request.ignored])
     with contextlib.ExitStack() as scope:
         run, batches = _begin(request.conversations, scope, session, notes)
-        try:
-            body = request.render(batches)
-        finally:
-            flask.g.facts.update(_facts(run))
+        body = request.render(batches)
     return _marked(flask.Response(body, mimetype="application/json"), run, notes, session)
 
 
@@ -83,11 +75,11 @@ def _begin(
     conversations: Sequence[Conversation], scope: contextlib.ExitStack, session: SessionTurn | None, notes: _Notes
 ) -> tuple[Run, Iterable[list[Event]]]:
     """Return the first run and the batches of them all; they end with `scope` or with their client."""
-    parts = state()
+    parts, caller = state(), record().caller
+    record().turns = runs = list[Run]()
     # Once for a request, however many turns it takes: they may be the one probe of a plan that was used up.
     parts.pool.supply.plan.check(conversations[0].model)
-    if (hold := flask.g.get("key_hold")) is not None:
-        hold.take(len(conversations))
+    count_turns(len(conversations))
     cancellations = [Cancellation() for _ in conversations]
 
     def gone() -> None:
@@ -98,18 +90,16 @@ def _begin(
 
     scope.enter_context(parts.disconnects.watch(flask.request.environ, gone, parts.settings.idle_timeout))
     as_asked = _asking(notes, remembered=session is not None)
-    runs: list[Run] = []
-    flask.g.entry.runs = runs
     if session is not None:
         scope.callback(session.close)
         turns = session.begin(conversations[0], parts.settings.idle_timeout)
         preparation = (turn and as_asked(turn) for turn in turns)
-        run = parts.pool.run(conversations[0], cancellations[0], preparation, client=flask.g.client)
+        run = parts.pool.run(conversations[0], cancellations[0], preparation, client=caller.client)
         scope.callback(run.close)
         runs.append(run)
         return run, session.remembered(run)
     for conversation, cancellation in zip(conversations, cancellations, strict=True):
-        run = parts.pool.run(as_asked(conversation), cancellation, client=flask.g.client, first=not runs)
+        run = parts.pool.run(as_asked(conversation), cancellation, client=caller.client, first=not runs)
         scope.callback(run.close)
         runs.append(run)
     if len(runs) == 1:
@@ -125,9 +115,7 @@ def _asking(notes: _Notes, *, remembered: bool) -> Callable[[Conversation], Conv
     A conversation that this server has `remembered` goes on as it is. What is returned may be called when the request
     is no longer the current one.
     """
-    headers, settings = flask.request.headers, state().settings
-    owner: str = flask.g.owner
-    key: str | None = flask.g.key_name
+    headers, settings, caller = flask.request.headers, state().settings, record().caller
     hint, tools = headers.get(AFFINITY_HEADER, ""), headers.get(TOOLS_HEADER)
 
     def as_asked(conversation: Conversation) -> Conversation:
@@ -135,12 +123,13 @@ def _asking(notes: _Notes, *, remembered: bool) -> Callable[[Conversation], Conv
         if system != conversation.system:
             notes.ignored.append(f"system.{ATTRIBUTION}")
             conversation = msgspec.structs.replace(conversation, system=system)
-        staff = staffed(conversation, settings, tools, key)
+        staff = staffed(conversation, settings, tools, caller.key)
         lost = set(conversation.own_tools).difference(staff.own_tools)
         notes.ignored += [f"tools.{name}" for name, own in STAND_INS.items() if own in lost]
         notes.interrupted = conversation.interrupted
         goes_on = staff.goes_on and (remembered or not openclaw.is_passing(staff.question))
-        return msgspec.structs.replace(staff, affinity=conversation.affinity or hint, goes_on=goes_on, owner=owner)
+        affinity = conversation.affinity or hint
+        return msgspec.structs.replace(staff, affinity=affinity, goes_on=goes_on, owner=caller.owner)
 
     return as_asked
 
@@ -157,22 +146,7 @@ def _marked(response: flask.Response, run: Run, notes: _Notes, session: SessionT
     return response
 
 
-def _facts(run: Run) -> dict[str, object]:
-    ended = run.stop_reason is not None
-    return {
-        "served": run.served,
-        "model": run.model,
-        "stop": run.stop_reason,
-        "input": run.usage.input_tokens + run.usage.cache_read_tokens + run.usage.cache_write_tokens if ended else None,
-        "output": run.usage.output_tokens if ended else None,
-        "ttft_ms": run.first_token_ms,
-        "cancelled": run.cancellation.reason.code if run.cancellation.reason is not None else None,
-    }
-
-
-def _log_end(run: Run, path: str, marks: dict[str, object]) -> None:
+def _cancel_unread(run: Run) -> None:
+    """Cancel a turn whose stream is closed before its end: a write failed before the watch saw that nobody reads."""
     if run.stop_reason is None and run.error_code is None:
-        # A write failed before the watch saw that nobody reads any longer.
         run.cancellation.cancel(ClientGone("The client left."))
-    facts = {"error": run.error_code, "ms": run.elapsed_ms, **_facts(run), **marks}
-    log.info(Line(f"stream end {path}", facts, told={"path": path}))

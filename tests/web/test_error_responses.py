@@ -9,6 +9,7 @@ import pytest
 import werkzeug.exceptions
 
 from app.errors import PlanLimit, ProxyError, QueueFull
+from app.records.record import RequestRecord
 from app.web import error_responses
 
 KEYS = {"message", "type", "param", "code"}
@@ -21,6 +22,10 @@ def response_of():
     def respond(error, method="GET", path="/x"):
         app = flask.Flask("errors")
         error_responses.init_app(app)
+
+        @app.before_request
+        def begin():
+            flask.g.record = RequestRecord("/x")
 
         def fail():
             raise error

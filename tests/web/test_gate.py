@@ -8,8 +8,20 @@ import pytest
 from app.config import Settings
 from app.errors import ConfigError, ProxyError
 from app.keys.key import Key, digest
+from app.records.record import RequestRecord
 from app.web import error_responses
 from app.web.gate import Gate
+
+
+def guard(app, gate):
+    """Have `app` guarded, as the factory does."""
+
+    def begin():
+        flask.g.record = RequestRecord("/")
+
+    app.before_request(begin)
+    app.before_request(gate.check)
+    app.after_request(gate.permit)
 
 
 @pytest.fixture
@@ -18,7 +30,7 @@ def status(tmp_path):
 
     def get(environ, path="/", **settings):
         app = flask.Flask("gate")
-        Gate(Settings(state_dir=tmp_path, **settings)).init_app(app)
+        guard(app, Gate(Settings(state_dir=tmp_path, **settings)))
         app.register_error_handler(ProxyError, error_responses.respond)
         app.add_url_rule("/", view_func=lambda: "in")
         response = app.test_client().get(path, environ_overrides=environ)
@@ -158,7 +170,7 @@ def test_every_route(app):
 def test_allowed_page_may_read(tmp_path):
     """An allowed page gets the CORS headers its browser asks for, on answers and on preflights; others get none."""
     app = flask.Flask("gate")
-    Gate(Settings(state_dir=tmp_path, allowed_origins=("https://chat.example",))).init_app(app)
+    guard(app, Gate(Settings(state_dir=tmp_path, allowed_origins=("https://chat.example",))))
     app.register_error_handler(ProxyError, error_responses.respond)
     app.add_url_rule("/", view_func=lambda: "in", methods=["POST"])
     client = app.test_client()
@@ -185,7 +197,7 @@ def test_allowed_page_may_read(tmp_path):
 def test_odd_preflights(tmp_path, asked):
     """What is no list of names is not handed back."""
     app = flask.Flask("gate")
-    Gate(Settings(state_dir=tmp_path, allowed_origins=("https://chat.example",))).init_app(app)
+    guard(app, Gate(Settings(state_dir=tmp_path, allowed_origins=("https://chat.example",))))
     headers = {"Origin": "https://chat.example", "Access-Control-Request-Method": "POST"}
     answer = app.test_client().options("/", headers={**headers, "Access-Control-Request-Headers": asked})
     assert answer.status_code == 204
@@ -263,7 +275,7 @@ def test_own_and_typed(cause, site):
 def test_preflights_tell_nothing(tmp_path):
     """A preflight is answered the same for every path, so that a page without a key learns of no route."""
     app = flask.Flask("gate")
-    Gate(Settings(state_dir=tmp_path, allowed_origins=("https://chat.example",))).init_app(app)
+    guard(app, Gate(Settings(state_dir=tmp_path, allowed_origins=("https://chat.example",))))
     app.add_url_rule("/", view_func=lambda: "in")
     headers = {"Origin": "https://chat.example", "Access-Control-Request-Method": "PUT"}
     known, unknown = (app.test_client().options(path, headers=headers) for path in ("/", "/nowhere"))

@@ -44,8 +44,9 @@ def ask(app, text="answer", secret=SECRET, **fields):
 
 
 def limits_of(app):
-    """Return the counts of an application, from where its first hook has them."""
-    (keys,) = (hook.__self__ for hook in app.teardown_request_funcs[None] if isinstance(hook.__self__, Keys))
+    """Return the counts of an application, from where its hook has them."""
+    owners = (getattr(hook, "__self__", None) for hook in app.before_request_funcs[None])
+    (keys,) = (owner for owner in owners if isinstance(owner, Keys))
     return keys._limits
 
 

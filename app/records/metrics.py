@@ -24,8 +24,8 @@ from prometheus_client.registry import Collector
 
 from app.claude.pool import Pool
 from app.errors import ClientGone
-from app.facts import Facts
 from app.models import FAMILIES, Catalogue
+from app.records.record import RequestSummary
 from app.version import __version__
 from app.watchdog import BUCKETS, Stalls
 
@@ -72,23 +72,23 @@ class Metrics:
         registry.register(_Loop(self.stalls))
         ProcessCollector(registry=registry)
 
-    def observe(self, facts: Facts) -> None:
+    def observe(self, summary: RequestSummary) -> None:
         """Count a request that has ended."""
-        key, model = facts.key or "", self._model(facts.model)
-        self._begin_anew(key, facts.owner)
-        self._requests.labels(facts.route, model, str(facts.status or ""), facts.code or "", key).inc()
-        self._duration.labels(facts.route, model).observe(facts.ms / 1000)
-        self._heartbeats.inc(facts.heartbeats)
-        if facts.code == ClientGone.code:
-            self._disconnects.labels(facts.route).inc()
-        if facts.queued_ms is not None:
-            self._wait.observe(facts.queued_ms / 1000)
-        if facts.served is not None:
-            self._served.labels(facts.served).inc()
-            if facts.ttft_ms is not None:
-                self._first.labels(model, facts.served).observe(facts.ttft_ms / 1000)
+        key, model = summary.key or "", self._model(summary.model)
+        self._begin_anew(key, summary.owner)
+        self._requests.labels(summary.route, model, str(summary.status or ""), summary.code or "", key).inc()
+        self._duration.labels(summary.route, model).observe(summary.ms / 1000)
+        self._heartbeats.inc(summary.heartbeats)
+        if summary.code == ClientGone.code:
+            self._disconnects.labels(summary.route).inc()
+        if summary.queued_ms is not None:
+            self._wait.observe(summary.queued_ms / 1000)
+        if summary.served is not None:
+            self._served.labels(summary.served).inc()
+            if summary.ttft_ms is not None:
+                self._first.labels(model, summary.served).observe(summary.ttft_ms / 1000)
         for kind in ("input", "output", "cache_read", "cache_write"):
-            if number := getattr(facts, f"{kind}_tokens"):
+            if number := getattr(summary, f"{kind}_tokens"):
                 self._tokens.labels(kind, model, key).inc(number)
 
     def exposition(self, owner: str | None = None, key: str | None = None) -> bytes:

@@ -5,27 +5,25 @@ from __future__ import annotations
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from app.facts import Facts
-from app.web.entry import Entry
-from app.web.minutes import Minutes
-from app.web.recent import Recent
-from app.web.state import state
+from app.errors import KeyBusy
+from app.records.record import RequestSummary
+from app.web.state import record, state
 
 
 @pytest.fixture
-def recent(app):
-    return state(app).recent
+def history(app):
+    return state(app).history
 
 
-def turns_of(recent):
-    return [(facts.route, facts.status, facts.code, facts.running) for facts in recent.turns()]
+def turns_of(history):
+    return [(facts.route, facts.status, facts.code, facts.running) for facts in history.turns()]
 
 
-def test_whole(ask, recent):
+def test_whole(ask, history):
     """An answered question is remembered with its numbers, and with no word of it."""
     response = ask("answer SECRET", whatever="SECRET")
     response.close()
-    (facts,) = recent.turns()
+    (facts,) = history.turns()
     assert facts.id == response.headers["x-request-id"]
     assert (facts.status, facts.code, facts.model, facts.served) == (200, None, "claude-fake-1", "cold")
     assert (facts.input_tokens, facts.output_tokens, facts.stop, facts.running) == (1, 2, "end_turn", False)
@@ -34,42 +32,100 @@ def test_whole(ask, recent):
     assert "SECRET" not in repr(facts)
 
 
-def test_stream(ask, recent):
+def test_stream(ask, history):
     """A stream runs until it is closed, and is told then."""
     response = ask("answer", stream=True)
-    assert turns_of(recent) == [("/v1/chat/completions", 200, None, True)]
+    assert turns_of(history) == [("/v1/chat/completions", 200, None, True)]
     assert response.data.endswith(b"[DONE]\n\n")
     response.close()
-    (facts,) = recent.turns()
+    (facts,) = history.turns()
     assert (facts.running, facts.output_tokens, facts.stop) == (False, 2, "end_turn")
 
 
-def test_stream_that_fails(ask, recent):
+def test_stream_that_fails(ask, history):
     """An error within a stream is its code, although its status was 200, and it is among the last errors."""
     response = ask("crash", stream=True)
     assert b"error" in response.data
     response.close()
-    assert turns_of(recent) == [("/v1/chat/completions", 200, "cli_exited", False)]
-    (error,) = recent.errors()
+    assert turns_of(history) == [("/v1/chat/completions", 200, "cli_exited", False)]
+    (error,) = history.errors()
     assert (error["code"], error["route"]) == ("cli_exited", "/v1/chat/completions")
 
 
-def test_several_choices(ask, recent):
+def test_several_choices(ask, history):
     """The tokens of all choices are added up."""
     ask("answer", n=3).close()
-    assert recent.turns()[0].output_tokens == 6
+    assert history.turns()[0].output_tokens == 6
 
 
-def test_refused(client, recent):
-    """A refused question is shown; another route only among the errors, and never by its path."""
+def test_refused(client, history):
+    """What is not understood is no turn: it is among the errors, by its route and never by its path."""
     client.post("/v1/chat/completions", data=b"{").close()
     client.get("/secret/path").close()
     client.get("/health").close()
-    assert [(facts.route, facts.status, facts.running) for facts in recent.turns()] == [
-        ("/v1/chat/completions", 400, False)
-    ]
-    assert [error["route"] for error in recent.errors()] == ["unmatched", "/v1/chat/completions"]
-    assert "secret" not in str(recent.errors())
+    assert history.turns() == []
+    assert [error["route"] for error in history.errors()] == ["unmatched", "/v1/chat/completions"]
+    assert "secret" not in str(history.errors())
+
+
+FOREIGN = {"Origin": "http://evil.example"}
+NO_TURN = (
+    ("POST", "/v1/chat/completions", {"headers": {"Host": "evil.example"}}, 403),
+    ("POST", "/v1/chat/completions", {"headers": FOREIGN}, 403),
+    ("POST", "/v1/chat/completions", {"json": {"messages": []}}, 400),
+    ("POST", "/v1/messages/count_tokens", {"json": {}}, 501),
+    ("GET", "/v1/models", {}, 200),
+)
+
+
+@pytest.mark.parametrize("asked", NO_TURN)
+def test_no_turn(app, client, history, asked):
+    """A turn begins when a request is understood: until then it is no turn, and no error of the hour."""
+    method, path, sent, status = asked
+    with client.open(path, method=method, **sent) as response:
+        assert response.status_code == status
+    assert history.turns() == []
+    assert state(app).hourly.series()[-1]["requests"] == 0
+
+
+def test_turn_that_is_refused(make_app):
+    """A request that was understood is a turn, also where a limit refuses it."""
+    app = make_app(CLAUDE_PROXY_API_KEYS=f"laptop:{LAPTOP}", CLAUDE_PROXY_KEY_CONCURRENCY="1")
+    body = {"model": "sonnet", "n": 2, "messages": [{"role": "user", "content": "answer"}]}
+    headers = {"Authorization": f"Bearer {LAPTOP}"}
+    with app.test_client().post("/v1/chat/completions", json=body, headers=headers) as response:
+        assert response.status_code == 429
+    (turn,) = state(app).history.turns()
+    assert (turn.code, turn.key, turn.running) == (KeyBusy.code, "laptop", False)
+    assert state(app).hourly.series()[-1]["errors"] == 1
+
+
+def test_a_page_that_knocks_pushes_nothing_out(ask, client, history):
+    """However often a refused web page asks, the turns and errors of those who were let in stay on the page."""
+    ask("answer").close()
+    ask("crash").close()
+    turns, errors = turns_of(history), history.errors()
+    assert len(turns) == 2 and len(errors) == 1
+    for _ in range(60):
+        client.post("/v1/chat/completions", headers=FOREIGN).close()
+        client.get("/nowhere", headers={"Host": "evil.example"}).close()
+    assert turns_of(history) == turns
+    assert history.errors() == errors
+
+
+def test_without_a_response(app, client, history):
+    """A request that never gets a response is ended all the same, and gives back what it held."""
+    given_back = []
+
+    def broken():
+        record().on_end(lambda: given_back.append(True))
+        raise SystemExit
+
+    app.before_request_funcs[None].append(broken)
+    with pytest.raises(SystemExit):
+        client.get("/health")
+    assert given_back == [True]
+    assert not history.busy
 
 
 def test_ready_tells(client):
@@ -96,57 +152,6 @@ def test_metrics_route(ask, client):
     assert found["claude_proxy_requests_total", "", "", "/v1/chat/completions", "200", "other"] == 1
     assert found["claude_proxy_process_starts_total", "request"] == 1
     assert "SECRET" not in response.text
-
-
-def entry(number=0, code=None, *, turn=True):
-    made = Entry(f"req_{number}", "/v1/chat/completions", turn=turn)
-    made.code = code
-    return made
-
-
-def test_bounded():
-    """However many there are, so many are kept, the latest first."""
-    recent = Recent()
-    for number in range(500):
-        made = entry(number, "overloaded")
-        recent.begin(made)
-        recent.end(made)
-    assert [facts.id for facts in recent.turns()] == [f"req_{number}" for number in range(499, 449, -1)]
-    assert len(recent.errors()) == 10
-
-
-def test_once():
-    """Each end is told once, and a listener that fails harms nobody."""
-    told = []
-    recent = Recent(told.append, lambda facts: 1 / 0)
-    made = entry()
-    recent.begin(made)
-    recent.end(made)
-    recent.end(made)
-    assert [facts.id for facts in told] == ["req_0"]
-
-
-def test_minutes():
-    """Turns are counted minute by minute for an hour, with the median of their first tokens; others are not."""
-    now = [600_000.0]
-    minutes = Minutes(lambda: now[0])
-
-    def note(ttft=None, code=None, *, turn=True):
-        minutes.note(Facts(id="x", at=1, route="/", turn=turn, ttft_ms=ttft, code=code))
-
-    for ttft in (100, 900, 200):
-        note(ttft)
-    note(code="overloaded")
-    note(turn=False)
-    now[0] += 59 * 60
-    note()
-    series = minutes.series()
-    assert len(series) == 60
-    assert series[0] == {"at": 600_000, "requests": 4, "errors": 1, "ttft_ms": 200}
-    assert series[-1] == {"at": 600_000 + 59 * 60, "requests": 1, "errors": 0, "ttft_ms": None}
-    assert sum(minute["requests"] for minute in series) == 5
-    now[0] += 60
-    assert sum(minute["requests"] for minute in minutes.series()) == 1
 
 
 LAPTOP, PHONE, BOSS = (f"{name}-" + "k" * 30 for name in ("laptop", "phone", "boss"))
@@ -204,9 +209,9 @@ def test_a_name_given_again(app):
     """A key under a revoked one's name sees nothing of the old one's figures, and begins at nothing."""
     numbers = state(app).metrics
     facts = {"id": "r", "at": 0.0, "route": "/v1/x", "turn": True, "key": "laptop", "status": 200, "input_tokens": 5}
-    numbers.observe(Facts(**facts, owner="laptop.1"))
+    numbers.observe(RequestSummary(**facts, owner="laptop.1"))
     assert b'key="laptop"' in numbers.exposition("laptop.1", "laptop")
     assert b'key="laptop"' not in numbers.exposition("laptop.2", "laptop")
-    numbers.observe(Facts(**facts, owner="laptop.2"))
+    numbers.observe(RequestSummary(**facts, owner="laptop.2"))
     assert b"} 5.0" in numbers.exposition("laptop.2", "laptop")
     assert b"} 10.0" not in numbers.exposition("laptop.2", "laptop")

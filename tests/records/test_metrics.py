@@ -10,11 +10,11 @@ from prometheus_client.parser import text_string_to_metric_families
 from app.claude.pool import Pool
 from app.claude.protocol import RateLimitInfo
 from app.config import Settings
-from app.facts import Facts
-from app.metrics import Metrics
 from app.models import Catalogue, CliModel
+from app.records.metrics import Metrics
+from app.records.record import RequestSummary
 
-TURN = Facts(
+TURN = RequestSummary(
     id="req_1",
     at=1.0,
     route="/v1/chat/completions",
@@ -88,8 +88,10 @@ def test_times(metrics):
 
 def test_failures(metrics):
     """A failure is told by its code, a client that left is counted, and a refusal has no model."""
-    left = Facts(id="a", at=1, route="/v1/completions", turn=True, status=200, code="client_gone", served="cold")
-    refused = Facts(id="b", at=1, route="unmatched", turn=False, status=404, code="not_found")
+    left = RequestSummary(
+        id="a", at=1, route="/v1/completions", turn=True, status=200, code="client_gone", served="cold"
+    )
+    refused = RequestSummary(id="b", at=1, route="unmatched", turn=False, status=404, code="not_found")
     assert changed(metrics, left, refused) == {
         ("requests_total", "", "", "/v1/completions", "200", "client_gone"): 1,
         ("requests_total", "", "", "404", "not_found", "unmatched"): 1,
@@ -101,7 +103,7 @@ def test_failures(metrics):
 def test_models_are_bounded(metrics):
     """Whatever model is said to have answered, the label is the catalogue's, a family's, or `other`."""
     names = ["claude-sonnet-5-5", *(f"claude-opus-{number}" for number in range(5, 100)), "claude-x", 'a"b\nc', "gpt-5"]
-    facts = [Facts(id=name, at=1, route="/", turn=True, model=name) for name in names]
+    facts = [RequestSummary(id=name, at=1, route="/", turn=True, model=name) for name in names]
     models = {set(key).intersection({"claude-sonnet-5-5", "opus", "other"}).pop() for key in changed(metrics, *facts)}
     assert models == {"claude-sonnet-5-5", "opus", "other"}
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import atexit
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import flask
 
@@ -38,25 +37,28 @@ from app.web.in_flight import InFlight
 from app.web.key_limits import KeyLimits
 from app.web.keys import Keys
 from app.web.page_feed import PAGE_FEED, PageFeed
+from app.web.start import Start
 from app.web.state import KEY, State
 
 
 def create_app(settings: Settings | None = None, dialects: Sequence[Dialect] = DIALECTS) -> flask.Flask:
-    """Return the WSGI application, its pool open; by default with the settings of the environment and all dialects.
+    """Return the WSGI application; by default with the settings of the environment and all dialects.
 
-    Call it in the process that serves: it starts threads and CLI processes. Raises ConfigError.
+    It starts nothing: that is for `state(app).start`, which gunicorn's worker calls, and else the first request.
+    Raises ConfigError.
     """
     settings = settings or Settings.from_environ()
     logs.init(settings.log_level, settings.log_format)
     keyring = Keyring(settings.api_keys, KeyFile(settings.state_dir))
+    steps: list[Callable[[], None]] = []
     if settings.demo:
-        settings = demo.settings_for(settings)
+        settings, start_standin = demo.settings_for(settings)
+        steps.append(start_standin)
     catalogue = Catalogue()
     pool = Pool(settings, catalogue)
-    pool.open()
-    atexit.register(pool.close)
+    prover = Prover(pool, settings)
     store = SqliteStore(settings.state_dir / "sessions.db", settings.session_seconds)
-    atexit.register(store.close)
+    start = Start(*steps, pool.open, prover.open, at_exit=(store.close, pool.close))
 
     app = flask.Flask(__name__, static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body
@@ -65,18 +67,16 @@ def create_app(settings: Settings | None = None, dialects: Sequence[Dialect] = D
     app.url_map.merge_slashes = False  # a redirect would be an answer in HTML
     metrics, hourly = Metrics(pool, catalogue), HourlyFigures()
     history = History(log_stream_end, metrics.observe, hourly.note)
-    prover = Prover(pool, settings)
-    prover.open()
     in_flight = InFlight(settings.max_body)
     app.extensions[KEY] = parts = State(
-        settings, catalogue, pool, Disconnects(), store, metrics, hourly, history, in_flight, prover
+        settings, catalogue, pool, Disconnects(), store, metrics, hourly, history, in_flight, prover, start
     )
     app.extensions[PAGE_FEED] = PageFeed(parts)
     gate = Gate(settings)
     keys = Keys(keyring, KeyLimits(settings.key_concurrency, settings.key_rpm), settings.admin_keys)
     bound = functools.partial(disconnects.bound, settings.idle_timeout)
     # Both in the order in which they run, for every request, unknown routes included.
-    for before in (recording.begin, bound, gate.check, keys.check):
+    for before in (recording.begin, bound, gate.check, keys.check, start.for_request):
         app.before_request(before)
     for after in reversed((gate.permit, recording.respond)):  # Flask runs the last first
         app.after_request(after)

@@ -56,6 +56,8 @@ keepalive = 0
 max_requests = 0
 preload_app = False
 control_socket_disable = True
+# gunicorn starts a worker that ends with another status anew.
+FAILED_TO_BOOT = 3
 
 
 class logger_class(Logger):  # noqa: N801 - gunicorn knows its settings by name
@@ -104,12 +106,21 @@ _hide_secrets()
 
 
 def post_worker_init(worker: Any) -> None:
-    """Watch for the worker's end, so that turns get their time, no process outlives it and nobody idle holds it up."""
+    """Start what serves, and watch for the worker's end.
+
+    So turns get their time, no process outlives the worker, and nobody idle holds it up.
+    """
     # Imported late: gevent must have patched the standard library before.
     from gunicorn.workers.base_async import AsyncWorker  # noqa: PLC0415
 
+    from app.errors import ConfigError  # noqa: PLC0415
     from app.watchdog import Watchdog  # noqa: PLC0415
 
+    try:
+        _state(worker).start()
+    except ConfigError as error:
+        sys.stderr.write(f"claude-max-api-proxy: {error}\n")
+        sys.exit(FAILED_TO_BOOT)
     Watchdog(_state(worker).metrics.stalls).start()
     connections = _state(worker).connections
     if isinstance(worker, AsyncWorker):  # others hold few connections, and close them by themselves

@@ -70,8 +70,6 @@ def test_valid():
 
 def test_every_route(monkeypatch: pytest.MonkeyPatch):
     """Every route of the application is in the document with its methods, and no other is."""
-    for name in ("open", "close"):
-        monkeypatch.setattr(package.Pool, name, lambda self: None)
     monkeypatch.setattr(package.logs, "init", lambda level, form: None)
     flask_app = package.create_app(Settings.from_environ({}))
     routes = {

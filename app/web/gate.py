@@ -20,6 +20,7 @@ import flask
 
 from app.config import Settings, is_loopback
 from app.errors import Forbidden
+from app.web import PROBE
 
 PREFLIGHT = {
     "Access-Control-Allow-Methods": "GET, HEAD, POST, DELETE",
@@ -30,9 +31,8 @@ PREFLIGHT = {
 HEADER_NAMES = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+(?:[ \t]*,[ \t]*[!#$%&'*+.^_`|~0-9A-Za-z-]+)*")
 # `same-site` is another port or another subdomain; a tab's address, a bookmark and a program's request are `none`.
 FOREIGN = frozenset({"cross-site", "same-site"})
-# Whether the server runs is no secret; the others are for people who follow a link, and hold nothing up.
+# For people who follow a link; they hold nothing up.
 LINKED = frozenset({"page.show", "docs.index", "docs.show"})
-PROBED = "health.alive"
 EXPOSED = (
     "x-request-id, request-id, openai-processing-ms, x-session-id, x-proxy-served, x-proxy-ignored, "
     "x-proxy-interrupted, x-should-retry, Retry-After, WWW-Authenticate"
@@ -127,7 +127,7 @@ def _is_foreign(request: flask.Request) -> bool:
     look at what comes, and nothing of it runs on.
     """
     headers = request.headers
-    if headers.get("Sec-Fetch-Site") not in FOREIGN or request.endpoint == PROBED:
+    if headers.get("Sec-Fetch-Site") not in FOREIGN or request.endpoint == PROBE:
         return False
     followed = headers.get("Sec-Fetch-Mode") == "navigate" and headers.get("Sec-Fetch-Dest") == "document"
     return not (followed and request.method in {"GET", "HEAD"} and request.endpoint in LINKED)

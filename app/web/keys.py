@@ -11,11 +11,9 @@ from app.config import ANYONE
 from app.errors import InvalidKey
 from app.keys.keyring import Keyring
 from app.records.record import Caller
+from app.web import PROBE
 from app.web.key_limits import Hold, KeyLimits
 from app.web.state import record
-
-# The only endpoint that needs no key: whether the server runs is no secret, and probes have no keys.
-OPEN = "health.alive"
 
 
 class Keys:
@@ -32,7 +30,7 @@ class Keys:
     def check(self) -> None:
         """Raise InvalidKey, KeysUnusable, KeyBusy or KeyRateLimited unless the caller may go on."""
         request = flask.request
-        if (request.endpoint == OPEN and request.method in {"GET", "HEAD"}) or not self._keyring.closed:
+        if (request.endpoint == PROBE and request.method in {"GET", "HEAD"}) or not self._keyring.closed:
             record().caller = Caller(client=_program(request))
             return
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")

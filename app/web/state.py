@@ -19,6 +19,7 @@ from app.sessions.store import SessionStore
 from app.web.connections import Connections
 from app.web.disconnects import Disconnects
 from app.web.in_flight import InFlight
+from app.web.start import Start
 
 KEY = "claude-max-api-proxy"
 
@@ -37,6 +38,7 @@ class State:
     history: History
     in_flight: InFlight
     prover: Prover
+    start: Start
     connections: Connections = dataclasses.field(default_factory=Connections)
     began: float = dataclasses.field(default_factory=time.monotonic)
 

@@ -342,7 +342,7 @@ def test_bad_setting(serve: Callable[..., Server], name: str, value: str) -> Non
 
 def run_until_it_ends(serve: Callable[..., Server], **env: str) -> str:
     """Start a server that cannot start; return what it said."""
-    server = serve(wait=False, **env)
+    server = serve(wait=False, unproven=True, **env)
     assert server.process.wait(10) != 0
     return server.log
 

@@ -28,6 +28,7 @@ def make_app(tmp_path):
         base = {"CLAUDE_BIN": str(FAKE_CLAUDE), "CLAUDE_PROXY_SPARES": "0"}
         Proofs(tmp_path / "state").keep(proven.pretended(FAKE_CLAUDE))
         apps.append(create_app(Settings.from_environ(hermetic.environment(tmp_path, **base, **env))))
+        state(apps[-1]).start()
         return apps[-1]
 
     yield make

@@ -1,0 +1,101 @@
+"""The application is built without a trace; what serves starts once, with the server or with the first request."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import hermetic
+import pytest
+
+from app import create_app
+from app.config import Settings
+from app.errors import ConfigError
+from app.web.start import Start
+from app.web.state import state
+
+FAKE_CLAUDE = Path(__file__).parent.parent / "fake_claude.py"
+
+
+@pytest.mark.parametrize("demo", ["0", "1"])
+def test_building_does_nothing(tmp_path, demo):
+    """`flask --app wsgi routes` lists the routes, and starts no process, opens no thread and makes no folder."""
+    marker = tmp_path / "started"
+    claude = tmp_path / "claude"
+    claude.write_text(f"#!/bin/sh\ntouch {marker}\n")
+    claude.chmod(0o755)
+    home = tmp_path / "home"
+    home.mkdir()
+    env = hermetic.environment(home, CLAUDE_BIN=str(claude), CLAUDE_PROXY_DEMO=demo)
+    code = (
+        "import threading; from flask.cli import main; import sys, atexit;"
+        "atexit.register(lambda: print('threads', threading.active_count()));"
+        "sys.argv = ['flask', '--app', 'wsgi', 'routes']; main()"
+    )
+    argv = [sys.executable, "-c", code]
+    told = subprocess.run(argv, env=env, cwd=FAKE_CLAUDE.parent.parent, capture_output=True, check=True, timeout=60)
+    assert b"/v1/chat/completions" in told.stdout
+    assert b"threads 1" in told.stdout
+    assert not marker.exists()
+    assert list(home.iterdir()) == []
+
+
+def test_first_request_starts(tmp_path):
+    """Without gunicorn's worker the first request that needs it starts what serves; a probe does not."""
+    env = hermetic.environment(tmp_path, CLAUDE_BIN=str(FAKE_CLAUDE), CLAUDE_PROXY_SPARES="1")
+    app = create_app(Settings.from_environ(env))
+    folder = state(app).settings.state_dir / "processes"
+    client = app.test_client()
+    try:
+        assert client.get("/health").status_code == 200
+        assert client.get("/v1/models", headers={"Host": "evil.example"}).status_code == 403
+        assert not folder.exists()
+        assert client.get("/v1/models").status_code == 200
+        assert folder.exists()
+    finally:
+        state(app).pool.close()
+
+
+def test_once():
+    """However many requests come at once, each step is done once, before any of them goes on."""
+    done = []
+    release = threading.Event()
+
+    def step():
+        assert release.wait(10)
+        done.append(True)
+
+    seen = []
+
+    def come():
+        start()
+        seen.append(len(done))
+
+    start = Start(step)
+    threads = [threading.Thread(target=come) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    release.set()
+    for thread in threads:
+        thread.join(10)
+    assert done == [True]
+    assert seen == [1] * 8
+
+
+def test_again_after_a_failure():
+    """A step that fails is told to whoever comes, and is tried again."""
+    tries = []
+
+    def step():
+        tries.append(True)
+        if len(tries) == 1:
+            raise ConfigError("The folder cannot be used.")
+
+    start = Start(step)
+    with pytest.raises(ConfigError):
+        start()
+    start()
+    start()
+    assert len(tries) == 2

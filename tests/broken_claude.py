@@ -147,6 +147,8 @@ class Between:
             extra.pop("stop_sequences", None)
         if "calls at once" in self.faults:
             extra.pop("tool_choice", None)
+        if "asks another model" in self.faults:
+            settings.pop("model", None)
         if "thinks as it likes" in self.faults:
             settings.pop("effortLevel", None)
         if "CLAUDE_CODE_EXTRA_BODY" in env:
@@ -177,6 +179,8 @@ class Between:
                 block.pop("is_error", None)
         if any(block["type"] == "tool_result" for block in content):
             self.results.add(line["uuid"])
+        if "tells of the model" in self.faults and len(self.told) == 1:
+            content.insert(0, {"type": "text", "text": "<command-name>/model</command-name>"})
         if "runs commands" in self.faults:
             line.pop("client_composed", None)
         if "takes notes" in self.faults:

@@ -6,8 +6,8 @@ import json
 from typing import Final
 
 from app.conversation import Conversation, Options, TextBlock, Turn
-from app.proof.broken import Broken
-from app.proof.dialogue import Dialogue, Line, compare, difference, go_back, said, same
+from app.proof.broken import Broken, Refused
+from app.proof.dialogue import TRACE, Dialogue, Line, compare, difference, go_back, said, same
 from app.proof.promise import Scene
 from app.proof.trial import MODEL
 
@@ -46,6 +46,20 @@ def system_prompt(dialogue: Dialogue) -> None:
         raise Broken(f"{sum(map(len, blocks[:-1]))} characters stand before it")
 
 
+@chat.promise("the model that is asked is the client's choice, whichever a process was started with", essential=True)
+def model(dialogue: Dialogue) -> None:
+    asked = dialogue.asked().get("model")
+    if MODEL not in str(asked):
+        raise Broken(f"{asked} was asked for {MODEL}")
+
+
+@chat.promise("a change of the model leaves no trace in the conversation")
+def traceless(dialogue: Dialogue) -> None:
+    first = json.dumps(dialogue.asked()["messages"][0])
+    if any(trace in first for trace in TRACE):
+        raise Refused("the first turn has the change before its text")
+
+
 @chat.promise("turns reach the model as turns, in their order, the assistant's among them", essential=True)
 def turns(dialogue: Dialogue) -> None:
     word = dialogue.trial.marker
@@ -57,7 +71,7 @@ def turns(dialogue: Dialogue) -> None:
 
 @chat.promise("@file, /command, !shell and #note are words like others, in questions and in history", essential=True)
 def verbatim(dialogue: Dialogue) -> None:
-    _tell_texts(dialogue)
+    _say_texts(dialogue, asked=2)
 
 
 @chat.promise("a plain chat is offered no tool", essential=True)
@@ -94,7 +108,7 @@ def effort(dialogue: Dialogue) -> None:
 
 @chat.promise("a text that begins with a slash needs no newline before it", switches="composed")
 def composed(dialogue: Dialogue) -> None:
-    _tell_texts(dialogue)
+    _say_texts(dialogue, asked=1)
 
 
 @chat.promise("it lists the models of the login", switches="models")
@@ -126,9 +140,8 @@ def going_back(dialogue: Dialogue) -> None:
     dialogue.tell(user(f"Second, told. {word}"), assistant("Told."))
     second = dialogue.lines[-1]
     dialogue.ask(f"Third. {word}")
-    for line, text in ((dialogue.lines[-1], "Third, edited."), (second, "Second, edited.")):
-        go_back(dialogue, line)
-        compare(dialogue, dialogue.ask(f"{text} {word}").body)
+    go_back(dialogue, second)
+    compare(dialogue, dialogue.ask(f"Second, edited. {word}").body)
     go_back(dialogue, start)
     same(first.body, dialogue.ask(f"First. {word}").body)
     go_back(dialogue, dialogue.lines[0])
@@ -145,7 +158,7 @@ def going_back_interrupted(dialogue: Dialogue) -> None:
 
 @chat.promise("a process says which line it went back to, and refuses one that there is not", switches="going_back")
 def going_back_refused(dialogue: Dialogue) -> None:
-    dialogue.ask(f"Here. {dialogue.trial.marker}")
+    dialogue.tell(user(f"Here. {dialogue.trial.marker}"), assistant("Here."))
     nowhere = Line("ffffffff-0000-4000-8000-000000000000", len(dialogue.turns))
     if dialogue.went_back(nowhere):
         raise Broken("it went back to a line that there is not")
@@ -159,19 +172,21 @@ def ends(dialogue: Dialogue) -> None:
         raise Broken(f"it ended with {dialogue.process.exit_code}")
 
 
-def _tell_texts(dialogue: Dialogue) -> None:
-    """Say what the CLI might take for more than words, and compare the texts alone: turns are another promise."""
+def _say_texts(dialogue: Dialogue, asked: int) -> None:
+    """Say what the CLI might take for more than words, the last of it in questions as well.
+
+    The texts alone are compared: turns are another promise.
+    """
     word, file = dialogue.trial.marker, dialogue.trial.secret
-    texts = [f"!cat {file} {word}", f"#{word}", f" /cost {word}", f"/clear {word}", f"@{file.name} and @{file} {word}"]
-    asked = texts[-2:]
+    texts = [f"!cat {file} {word}", f"#{word}", f" /cost {word}", f"@{file.name} and @{file} {word}", f"/clear {word}"]
     for text in texts:
         dialogue.tell(user(text), assistant("I see."))
-    for text in asked:
+    for text in texts[-asked:]:
         body = dialogue.ask(text).body
     if dialogue.trial.planted in json.dumps(body):
         raise Broken("a file was read that a text names")
     mark = "" if dialogue.capabilities.composed else "\n"
-    should = [f"{mark}{text}" if text.startswith("/") else text for text in (*texts, *asked)]
+    should = [f"{mark}{text}" if text.startswith("/") else text for text in (*texts, *texts[-asked:])]
     seen = [block["text"] for role, blocks in said(body) if role == "user" for block in blocks]
     if seen[-len(should) :] != should:
         raise Broken(difference(should, seen[-len(should) :]))

@@ -33,7 +33,9 @@ from app.standin import Failure, Reply, Text, ToolUse
 PATIENCE = 30.0
 WORDS = "Understood."
 LONGEST_SHOWN = 80
-NOTE = ("<system-reminder>", "</system-reminder>")
+# How blocks begin that the CLI adds to a user's: of the date (up to 2.1.260), of a change of the model (to 2.1.197).
+REMINDER = "<system-reminder>"
+TRACE = ("<local-command-caveat>", "<command-name>", "<local-command-stdout>")
 
 Said = list[tuple[str, list[Any]]]
 
@@ -301,7 +303,7 @@ def _bare(block: dict[str, Any]) -> dict[str, Any]:
 
 def _is_note(block: dict[str, Any]) -> bool:
     text = str(block.get("text", "")).strip()
-    return text.startswith(NOTE[0]) and text.endswith(NOTE[1])
+    return text.startswith((REMINDER, *TRACE)) and text.endswith(">")
 
 
 def _given(block: Any) -> dict[str, Any]:

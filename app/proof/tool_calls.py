@@ -110,11 +110,10 @@ def going_back_results(dialogue: Dialogue) -> None:
     note = dialogue.lines[-1]
     if dialogue.went_back(results):
         dialogue.tell(Turn("user", (_result("toolu_01d", f"worked better {word}"),)))
-    else:
-        go_back(dialogue, note)
-    compare(dialogue, dialogue.ask(f"Another note. {word}").body)
-    go_back(dialogue, dialogue.lines[-1])
-    compare(dialogue, dialogue.ask(f"A third. {word}").body)
+        compare(dialogue, dialogue.ask(f"Another note. {word}").body)
+        note = dialogue.lines[-1]
+    go_back(dialogue, note)
+    compare(dialogue, dialogue.ask(f"A last note. {word}").body)
 
 
 @tool_calls.promise("a process goes back after a call that nobody answers", switches="going_back")

@@ -26,6 +26,8 @@ from app.proof.broken import Unprovable
 from app.standin import StandIn
 
 MODEL = "sonnet"
+# A process that waits is started with the operator's default model, and gets the client's when it is told its opening.
+ANOTHER_MODEL = "opus"
 # Not a credential: the CLI asks for a token before it asks the stand-in, which takes any.
 TOKEN = "sk-ant-oat01-dummy"  # noqa: S105
 # Requests come first: an executable that is tried gets what is left of the cores.
@@ -84,7 +86,7 @@ class Trial:
     def start(self) -> Process:
         """Start the executable as the server does. Raises CliFailed, or Unprovable where the system is at fault."""
         process = self._registry.start(
-            command.argv(self.executable, MODEL), self._environment(), self._folder / "work", cause="proof"
+            command.argv(self.executable, ANOTHER_MODEL), self._environment(), self._folder / "work", cause="proof"
         )
         with contextlib.suppress(OSError):
             os.setpriority(os.PRIO_PROCESS, process.pid, NICE)

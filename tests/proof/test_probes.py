@@ -29,6 +29,8 @@ CASES = {
     ),
     "its own tools": ({"offers its tools"}, (chat,), {"no_tools"}),
     "the user's settings": ({"reads settings"}, (chat,), {"settings"}),
+    "another model": ({"asks another model"}, (chat,), {"model"}),
+    "a trace": ({"tells of the model"}, (chat,), {"traceless"}),
     "a system prompt": ({"has a system prompt of its own"}, (chat,), {"system_prompt"}),
     "a transcript": ({"keeps a transcript"}, (chat,), {"disk"}),
     "notes": ({"takes notes"}, (answers,), {"disk"}),

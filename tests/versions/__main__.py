@@ -31,8 +31,8 @@ MACHINES = {"x86_64": "x64", "amd64": "x64", "aarch64": "arm64", "arm64": "arm64
 SMALLEST, NEWEST = "smallest", "newest"
 DEFAULT = (SMALLEST, "2.1.197", "2.1.260", "2.1.300", NEWEST)
 INSTALL_TIMEOUT = 600
-# Chats, tools, forms, sessions, errors, and processes that are used again, each with the real CLI.
-TESTS = ("tests/e2e/test_chat.py", "tests/e2e/test_tools.py", "tests/e2e/test_errors.py", "tests/e2e/test_sessions.py")
+# Chats, tools, forms and failures by HTTP, with a server and the real CLI.
+TESTS = ("tests/e2e/test_any_version.py",)
 
 
 def main() -> None:

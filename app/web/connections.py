@@ -120,7 +120,9 @@ class Connections:
 
     def guard(self, worker: Any) -> None:
         """Watch over each connection that a gunicorn worker, an asynchronous one, accepts from now on."""
-        self._most = worker.cfg.worker_connections - HEADROOM
+        # With few descriptors there are few connections, and most of them must still carry requests.
+        connections = worker.cfg.worker_connections
+        self._most = max(connections - HEADROOM, connections * 3 // 4)
         handle, handle_request = worker.handle, worker.handle_request
 
         def guarded(listener: Any, client: socket.socket, address: Any) -> None:

@@ -185,9 +185,9 @@ def test_broken_off(client: openai.OpenAI, standin: StandIn) -> None:
 
 
 def test_wrong_endpoint(client: openai.OpenAI) -> None:
-    """Each endpoint names the other to who mistakes one for it."""
-    with pytest.raises(openai.BadRequestError, match="/v1/responses"):
-        client.post("/chat/completions", body={"model": MODEL, "input": "Hi"}, cast_to=object)
+    """Responses name the endpoint that was meant; chat completions answer an `input`, since Cursor sends it there."""
+    answer = client.post("/chat/completions", body={"model": MODEL, "input": "Hi"}, cast_to=dict[str, Any])
+    assert answer["object"] == "chat.completion"
     with pytest.raises(openai.BadRequestError, match="/v1/chat/completions"):
         client.post("/responses", body={"model": MODEL, "messages": [user("Hi")]}, cast_to=object)
 

@@ -1,5 +1,8 @@
 """Notices when the event loop stands still, who held it and where.
 
+A stall has two lengths: on the clock, and in CPU time of this process. Where the second is much shorter, the machine
+was busy with others, or the loop waited for a disk.
+
 A native thread looks; the loop itself only notes when it comes back from waiting. While the loop waits for events the
 thread sleeps, so that an idle server wakes it no more often than itself.
 """
@@ -12,6 +15,7 @@ import logging
 import sys
 import time
 from types import FrameType
+from typing import NamedTuple
 
 from app.logs import Line
 
@@ -46,12 +50,24 @@ class Stalls:
         self.longest = max(self.longest, seconds)
 
 
+class Moment(NamedTuple):
+    """On the monotonic clock, and in the CPU time that this process has taken; in seconds."""
+
+    clock: float
+    cpu: float
+
+    @classmethod
+    def now(cls) -> Moment:
+        """Return this one."""
+        return cls(time.monotonic(), time.process_time())
+
+
 class Watchdog:
     """Watches the event loop of the thread that calls `start`; where gevent runs none it does nothing."""
 
     def __init__(self, stalls: Stalls) -> None:
         self._stalls = stalls
-        self._woke = time.monotonic()  # when the loop came back from waiting last
+        self._woke = Moment.now()  # when the loop came back from waiting last
         self._asleep = False
         self._stopped = False
 
@@ -77,7 +93,7 @@ class Watchdog:
         self._stopped = True
 
     def _came_back(self) -> None:
-        self._woke = time.monotonic()
+        self._woke = Moment.now()
         if self._asleep:
             self._asleep = False
             if self._wake.locked():  # it may have slept for long enough
@@ -90,7 +106,7 @@ class Watchdog:
             if self._woke != woke:
                 continue
             if self._held() is not None:
-                if time.monotonic() - woke >= STALL:
+                if time.monotonic() - woke.clock >= STALL:
                     self._follow(woke)
             elif waits:
                 # Twice, since it may have been between two pieces of work; and not without end, for the same reason.
@@ -99,16 +115,18 @@ class Watchdog:
                     self._wake.acquire(True, SLEEP)  # noqa: FBT003 - it has no names for them
                 self._asleep = False
 
-    def _follow(self, woke: float) -> None:
+    def _follow(self, woke: Moment) -> None:
         """Tell of a stall that began at `woke`: where it is now, and at its end how long it was."""
         frame = self._held()
         where, request_id = _places(frame), _request_id(frame)
         del frame
         while self._woke == woke and self._held() is not None and not self._stopped:
             self._sleep(LOOK / 4)
-        seconds = time.monotonic() - woke
+        now = Moment.now()
+        seconds, cpu = now.clock - woke.clock, now.cpu - woke.cpu
         self._stalls.note(seconds)
-        log.warning(Line("the event loop stood still", {"ms": int(seconds * 1000), "id": request_id, "at": where}))
+        told = {"ms": int(seconds * 1000), "cpu_ms": int(cpu * 1000), "id": request_id, "at": where}
+        log.warning(Line("the event loop stood still", told))
 
     def _held(self) -> FrameType | None:
         """Return what the loop's thread is at, None while it waits for events."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import flask
 from gevent.monkey import get_original
 
@@ -13,4 +15,12 @@ app = create_app()
 @app.get("/stall/<int:ms>")
 def hold(ms: int) -> str:
     get_original("time", "sleep")(ms / 1000)
+    return flask.g.record.id
+
+
+@app.get("/work/<int:ms>")
+def work(ms: int) -> str:
+    deadline = time.process_time() + ms / 1000
+    while time.process_time() < deadline:
+        pass
     return flask.g.record.id

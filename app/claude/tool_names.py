@@ -17,6 +17,7 @@ import msgspec
 
 from app.claude.schemas import flat
 from app.conversation import Block, ToolDefinition, ToolUseBlock
+from app.event_loop import pause
 
 # What the API takes as the name of a property at the top of a tool's input.
 PROPERTY = re.compile(r"[a-zA-Z0-9_.-]{1,64}")
@@ -78,8 +79,11 @@ class ToolNames:
 
     def __init__(self, tools: Sequence[ToolDefinition]) -> None:
         self._tools = {given(tool.name): tool.name for tool in tools}
-        found = ((tool.name, properties(flat(tool.input_schema)[0])) for tool in tools)
-        self._properties = {name: names for name, names in found if names}
+        self._properties: dict[str, Names] = {}
+        for tool in tools:
+            pause()
+            if names := properties(flat(tool.input_schema)[0]):
+                self._properties[tool.name] = names
 
     def client(self, name: str) -> str | None:
         """Return a tool as the client calls it, None where it is none of the client's."""

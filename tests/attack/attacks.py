@@ -102,6 +102,12 @@ def doubled(times: int) -> dict[str, Any]:
     return {"type": "object", "$defs": {**steps, f"d{times}": {"type": "object"}}, "$ref": "#/$defs/d0"}
 
 
+@sequence("nothing, for five seconds")
+def _(server: Server) -> Iterable[str]:
+    time.sleep(5)
+    return ()
+
+
 # Schemas.
 
 
@@ -457,19 +463,26 @@ def _(server: Server) -> Iterable[str]:
         yield from ["held"] * 200
 
 
-@sequence("2,000 connections with half a head")
-def _(server: Server) -> Iterable[str]:
-    with contextlib.ExitStack() as stack:
-        for _ in range(2000):
-            try:
-                connection = socket.create_connection(("127.0.0.1", server.port), timeout=PATIENCE)
-                stack.enter_context(connection)
-                connection.sendall(b"POST /v1/chat/completions HTTP/1.1\r\nHost: loc")
-            except OSError as error:
-                yield type(error).__name__
-            else:
-                yield "held"
-        time.sleep(2)
+HEAD = b"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\n"
+for _name, _sent in (
+    ("2,000 connections with half a head", HEAD),
+    ("2,000 connections with a head and no body", HEAD + b"Content-Length: 9\r\n\r\n"),
+    ("2,000 connections with half a body", HEAD + b"Content-Length: 9\r\n\r\n{"),
+):
+
+    @sequence(_name)
+    def _(server: Server, sent: bytes = _sent) -> Iterable[str]:
+        with contextlib.ExitStack() as stack:
+            for _ in range(2000):
+                try:
+                    connection = socket.create_connection(("127.0.0.1", server.port), timeout=PATIENCE)
+                    stack.enter_context(connection)
+                    connection.sendall(sent)
+                except OSError as error:
+                    yield type(error).__name__
+                else:
+                    yield "held"
+            time.sleep(2)
 
 
 @sequence("each page 60 times, by 6 at once")

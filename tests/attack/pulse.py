@@ -8,6 +8,9 @@ import multiprocessing
 import os
 import time
 
+import psutil
+from server import Server
+
 PAUSE = 0.01
 PATIENCE = 60.0
 
@@ -15,16 +18,17 @@ PATIENCE = 60.0
 class Pulse:
     """Asks until it is closed. `silence` is the longest time, in seconds, between a question and its answer.
 
-    `late` is how much later than it wanted it came to ask, at worst: the machine had no time for it.
+    Where the machine has other work, that is no measure of the server: `held` is the most CPU time, in seconds, that
+    the worker took between a question and its answer; `late` is how much later than it wanted the pulse came to ask.
     """
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, server: Server) -> None:
         spawn = multiprocessing.get_context("spawn")
-        self._silence, self._late, self._asked = spawn.Value("d", 0.0), spawn.Value("d", 0.0), spawn.Value("i", 0)
+        self._silence, self._held, self._late = (spawn.Value("d", 0.0) for _ in range(3))
+        self._asked = spawn.Value("i", 0)
         self._since = spawn.Value("d", 0.0)  # when the question was asked that is not answered yet
-        self._process = spawn.Process(
-            target=_beat, args=(port, self._silence, self._late, self._asked, self._since), daemon=True
-        )
+        figures = (self._silence, self._held, self._late, self._asked, self._since)
+        self._process = spawn.Process(target=_beat, args=(server.port, server.worker().pid, figures), daemon=True)
         self._process.start()
         self.settle()
 
@@ -33,6 +37,11 @@ class Pulse:
         """The longest silence since `settle`, one that goes on included."""
         since = self._since.value
         return max(self._silence.value, time.monotonic() - since if since else 0.0)
+
+    @property
+    def held(self) -> float:
+        """The most CPU time of the worker in one silence, since `settle`."""
+        return float(self._held.value)
 
     @property
     def late(self) -> float:
@@ -46,7 +55,7 @@ class Pulse:
         while self._asked.value < before + 5:
             assert time.monotonic() < deadline, "the server does not answer"
             time.sleep(PAUSE)
-        self._silence.value = self._late.value = 0.0
+        self._silence.value = self._held.value = self._late.value = 0.0
 
     def close(self) -> None:
         """Ask no more."""
@@ -54,7 +63,10 @@ class Pulse:
         self._process.join()
 
 
-def _beat(port, silence, late, asked, since) -> None:
+def _beat(port, pid, figures) -> None:
+    silence, held, late, asked, since = figures
+    worker = psutil.Process(pid)
+    before = 0.0
     with contextlib.suppress(OSError):
         os.nice(-10)  # where that is allowed
     while True:
@@ -63,6 +75,8 @@ def _beat(port, silence, late, asked, since) -> None:
         began = time.monotonic()
         late.value = max(late.value, began - wanted)
         since.value = began
+        with contextlib.suppress(psutil.Error):  # it may have died
+            before = _cpu(worker)
         with contextlib.suppress(OSError, http.client.HTTPException):
             connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
             try:
@@ -73,3 +87,10 @@ def _beat(port, silence, late, asked, since) -> None:
             asked.value += 1
         since.value = 0.0
         silence.value = max(silence.value, time.monotonic() - began)
+        with contextlib.suppress(psutil.Error):
+            held.value = max(held.value, _cpu(worker) - before)
+
+
+def _cpu(process: psutil.Process) -> float:
+    times = process.cpu_times()
+    return times.user + times.system

@@ -46,6 +46,15 @@ def test_told(stalling):
     assert after['seconds_bucket{le="+Inf"}'] - after['seconds_bucket{le="1.0"}'] >= 1
 
 
+def test_work(stalling):
+    """The CPU time of a stall tells whether the server worked or the machine left it no time."""
+    for path in ("/stall/800", "/work/800"):
+        assert stalling.request("GET", path)[0] == 200
+    waited, worked = until(lambda: len(stalls(stalling)) == 2 and stalls(stalling), what="lines")
+    assert waited["cpu_ms"] < 400
+    assert 700 <= worked["cpu_ms"] <= worked["ms"] + 50
+
+
 def test_not_told(stalling):
     """What takes less is no stall, however often it comes; nor is a loop that has nothing to do."""
     for _ in range(20):

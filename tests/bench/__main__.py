@@ -13,11 +13,11 @@ from pathlib import Path
 
 from app.version import __version__
 
-from . import conversations, latency, volume
+from . import conversations, latency, stall, volume
 from .figures import Report
 from .place import Place
 
-PARTS = ("latency", "conversations", "volume")
+PARTS = ("latency", "conversations", "volume", "stall")
 
 
 def main() -> None:
@@ -39,6 +39,8 @@ def main() -> None:
         if "volume" in parts:
             streams, seconds = (100, 5) if quick else (500, 20)
             volume.measure(report, place, chunks=200_000, streams=streams, seconds=seconds, idle=2000)
+        if "stall" in parts:
+            stall.measure(report, place, seconds=10 if quick else 30)
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     about = (
         f"{dt.datetime.now(dt.UTC):%Y-%m-%d}, claude-max-api-proxy {__version__}, claude {version}, "

@@ -1,4 +1,8 @@
-"""The server's own settings, and a worker that writes how many greenlets it has into the state folder at SIGUSR2."""
+"""The server's own settings, with a worker that is watched more closely.
+
+It writes how many greenlets it has into the state folder at SIGUSR2, and tells of stalls of the event loop from 10 ms
+on.
+"""
 
 from __future__ import annotations
 
@@ -21,6 +25,9 @@ def post_worker_init(worker: Any) -> None:
     # Imported late: gevent must not be imported before the worker patches the standard library.
     import greenlet
 
+    from app import watchdog
+
+    watchdog.STALL, watchdog.LOOK = 0.01, 0.004
     _settings.post_worker_init(worker)
 
     def tell(*_: object) -> None:

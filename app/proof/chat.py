@@ -127,7 +127,7 @@ def counting(dialogue: Dialogue) -> None:
     # They are no turn's, and no fault of the turns: whoever counts knows of them.
     dialogue.trial.claim(before)
     if asked:
-        raise Broken(f"it asked a model {asked} times")
+        raise Refused(f"it asked a model {asked} times")
     if not any(part.get("name") == "Messages" and part.get("tokens", 0) > 0 for part in parts):
         raise Broken("it tells no number")
 

@@ -84,7 +84,7 @@ def test_update(serve: Callable[..., Server], claude: Path, proof: Proof, tmp_pa
     assert "claude 2.1.999 is not to be used: it breaks no_tools" in server.log
     metrics = server.request("GET", "/metrics")[2].decode()
     assert "claude_proxy_cli_put_aside 1.0" in metrics
-    assert "put aside" in server.request("GET", "/")[2].decode() or "2.1.999" in server.request("GET", "/")[2].decode()
+    assert "claude 2.1.999 does not keep a promise" in server.request("GET", "/")[2].decode()
 
 
 @pytest.mark.parametrize("serves", [False, True])

@@ -77,7 +77,11 @@ class Dialogue:
         self.process = trial.start()
         self._tap = _Tap(self.process)
         self.channel = Channel(cast("Process", self._tap), self.tools, self._deadlines)
-        self.channel.write(opening.lines(conversation, manifests=capabilities.manifests))
+        try:
+            self.channel.write(opening.lines(conversation, manifests=capabilities.manifests))
+        except BaseException:
+            self.close()
+            raise
 
     def give_time(self) -> None:
         """Begin to count the time anew, for the next probe."""

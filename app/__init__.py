@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 import flask
 
 from app import demo, logs
+from app.backend import Backend
 from app.blueprints.docs import docs
 from app.blueprints.health import health
 from app.blueprints.messages import messages
@@ -41,8 +42,10 @@ from app.web.start import Start
 from app.web.state import KEY, State
 
 
-def create_app(settings: Settings | None = None, dialects: Sequence[Dialect] = DIALECTS) -> flask.Flask:
-    """Return the WSGI application; by default with the settings of the environment and all dialects.
+def create_app(
+    settings: Settings | None = None, dialects: Sequence[Dialect] = DIALECTS, backend: Backend | None = None
+) -> flask.Flask:
+    """Return the WSGI application; by default with the settings of the environment, all dialects and the CLI behind it.
 
     It starts nothing: that is for `state(app).start`, which gunicorn's worker calls, and else the first request.
     Raises ConfigError.
@@ -55,21 +58,24 @@ def create_app(settings: Settings | None = None, dialects: Sequence[Dialect] = D
         settings, start_standin = demo.settings_for(settings)
         steps.append(start_standin)
     catalogue = Catalogue()
-    pool = Pool(settings, catalogue)
-    prover = Prover(pool, settings)
+    if backend is None:
+        backend = pool = Pool(settings, catalogue)
+        steps += [pool.open, Prover(pool, settings).open]
+    else:
+        steps.append(backend.open)
     store = SqliteStore(settings.state_dir / "sessions.db", settings.session_seconds)
-    start = Start(*steps, pool.open, prover.open, at_exit=(store.close, pool.close))
+    start = Start(*steps, at_exit=(store.close, backend.close))
 
     app = flask.Flask(__name__, static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body
     app.extensions[DIALECTS_KEY] = tuple(dialects)
     app.url_map.strict_slashes = False
     app.url_map.merge_slashes = False  # a redirect would be an answer in HTML
-    metrics, hourly = Metrics(pool, catalogue), HourlyFigures()
+    metrics, hourly = Metrics(backend, catalogue), HourlyFigures()
     history = History(log_stream_end, metrics.observe, hourly.note)
     in_flight = InFlight(settings.max_body)
     app.extensions[KEY] = parts = State(
-        settings, catalogue, pool, Disconnects(), store, metrics, hourly, history, in_flight, prover, start
+        settings, catalogue, backend, Disconnects(), store, metrics, hourly, history, in_flight, start
     )
     app.extensions[PAGE_FEED] = PageFeed(parts)
     gate = Gate(settings)

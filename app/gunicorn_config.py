@@ -132,7 +132,7 @@ def post_worker_init(worker: Any) -> None:
             connections.expire()
         given = worker.cfg.graceful_timeout
         deadline = time.monotonic() + given
-        _state(worker).pool.drain(given - min(DRAIN_MARGIN, given / 2))
+        _state(worker).backend.drain(given - min(DRAIN_MARGIN, given / 2))
         # Again and again: the worker accepts for up to a second after its end has begun.
         while time.monotonic() < deadline:
             if not _state(worker).history.busy:
@@ -147,14 +147,14 @@ def worker_int(worker: Any) -> None:
     """End everything at once on SIGINT and SIGQUIT."""
     worker.interrupted = True
     if getattr(worker, "wsgi", None) is not None:  # it may be in the midst of its start
-        _state(worker).pool.close()
+        _state(worker).backend.close()
 
 
 def worker_exit(server: Any, worker: Any) -> None:
     """End what is left when the worker leaves by any road."""
     del server
     if getattr(worker, "wsgi", None) is not None:
-        _state(worker).pool.close()
+        _state(worker).backend.close()
     # gunicorn's gevent worker quits in a greenlet for each signal (a terminal sends one, the master another), whose
     # `sys.exit` would be a traceback on the terminal if it came while the interpreter ends. Let them exit here.
     deadline = time.monotonic() + (QUIT_GRACE if getattr(worker, "interrupted", False) else 0)

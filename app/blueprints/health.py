@@ -25,15 +25,12 @@ def alive() -> dict[str, str]:
 def ready() -> tuple[dict[str, Any], int]:
     """Say whether a request would be answered, and if not, what to do."""
     parts = state()
-    parts.pool.supply.inquiry.look()
-    body = {**readiness.verdict(parts.pool), **readiness.counts(parts, record().caller.view)}
+    body = {**readiness.verdict(parts.backend), **readiness.counts(parts, record().caller.view)}
     return body, 200 if body["reason"] is None else 503
 
 
 @health.get("/metrics")
 def numbers() -> flask.Response:
     """Return the numbers in Prometheus's text format."""
-    parts = state()
-    parts.pool.supply.inquiry.look()
     caller = record().caller
-    return flask.Response(parts.metrics.exposition(caller.view, caller.key), content_type=metrics.CONTENT_TYPE)
+    return flask.Response(state().metrics.exposition(caller.view, caller.key), content_type=metrics.CONTENT_TYPE)

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+from app.backend import Preparation
 from app.cancellation import Cancellation
 from app.claude.deadlines import TICK, Deadlines
 from app.claude.slots import Slots
 from app.conversation import Conversation
-
-# None while something else has to come first, then the conversation to go on with.
-Preparation = Iterator[Conversation | None]
 
 
 class Admission:

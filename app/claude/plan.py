@@ -14,8 +14,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-import msgspec
-
+from app.backend import Limit, Window
 from app.claude.protocol import RateLimitInfo, RateWindow
 from app.errors import PlanLimit
 
@@ -25,24 +24,6 @@ FAMILY_WINDOW = re.compile(r"seven_day_(opus|sonnet|haiku)")
 # So many windows are remembered; their names come from outside.
 MOST_WINDOWS = 16
 EVERY_MODEL = "all"
-
-
-class Window(msgspec.Struct, frozen=True):
-    """One of the plan's windows: its use in percent, when it begins anew, and when that was told (unix seconds)."""
-
-    used_percent: float | None
-    resets_at: float | None
-    status: str | None
-    seen_at: float
-
-
-class Limit(msgspec.Struct, frozen=True):
-    """A used-up window: the family of models that it refuses, or `all`, until when (unix seconds), in which words."""
-
-    window: str
-    models: str
-    resets_at: float
-    message: str
 
 
 class Plan:

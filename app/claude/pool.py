@@ -5,17 +5,23 @@ from __future__ import annotations
 import threading
 import time
 
+from app import backend
+from app.backend import Cli, Preparation, Readiness, Status
 from app.cancellation import Cancellation
-from app.claude.admission import Admission, Preparation
+from app.claude.admission import Admission
 from app.claude.deadlines import Deadlines
+from app.claude.failure import login_sentence
+from app.claude.proofs import Proof
 from app.claude.run import Run
 from app.claude.slots import Slots
 from app.claude.supply import Supply
 from app.config import Settings
 from app.conversation import Conversation
-from app.errors import ShuttingDown
+from app.errors import CliFailed, ShuttingDown
 from app.models import Catalogue
 
+# Spares may have failed for these before the executable was put right; it is looked at anew.
+LOOKED_AT = frozenset({"cli_missing", "cli_version"})
 RESTARTING = "The server is shutting down; try again when it is back."
 
 
@@ -29,6 +35,7 @@ class Pool:
         self._lock = threading.Lock()
         self._runs: set[Run] = set()
         self.draining = False
+        self.unproven: str | None = None  # why the last proof could not be made
 
     def open(self) -> None:
         """Get ready to serve. Raises ConfigError when the state folder cannot be used."""
@@ -73,6 +80,59 @@ class Pool:
             self._runs.add(run)
         return run
 
+    def admit(self, model: str) -> None:
+        """Let a request for this model in, once, however many turns it takes. Raises PlanLimit.
+
+        It may be the one probe of a plan that was used up.
+        """
+        self.supply.plan.check(model)
+
+    def status(self) -> Status:
+        """Return how the pool is, at once; what is known of the plan is refreshed soon where it is old."""
+        supply, slots = self.supply, self.slots
+        supply.inquiry.look()
+        registry, kept = supply.registry, supply.kept
+        # As requests and the shelf saw it last: a look at the figures starts nothing.
+        choice = supply.locator.last
+        proof = supply.locator.proof(choice.serving) if choice is not None and choice.serving is not None else None
+        broken = len(proof.broken) if proof is not None else 0
+        return Status(
+            slots=backend.Slots(slots.limit, slots.running, slots.waiting),
+            spares=backend.Spares(supply.spares.wanted, supply.spares.ready),
+            agents=backend.Spares(supply.agents.wanted, supply.agents.ready),
+            primed=backend.Primed(supply.primed.limit, supply.primed.ready),
+            kept=backend.Kept(kept.limit, kept.idle, kept.parked),
+            processes=backend.Processes(len(registry), dict(registry.starts), dict(registry.ends)),
+            plan=backend.Plan(supply.plan.windows, supply.plan.limits),
+            promises={} if proof is None else {"kept": len(proof.outcomes) - broken, "broken": broken},
+            put_aside=choice is not None and choice.put_aside is not None,
+            unproven=self.unproven,
+        )
+
+    def readiness(self) -> Readiness:
+        """Return whether a request would be answered; it may run the CLI, and take a second."""
+        supply = self.supply
+        reason = "The server is shutting down." if self.draining else None
+        try:
+            choice = supply.locator.choice()
+            binary = choice.current()
+        except CliFailed as error:
+            return Readiness(reason or error.message, Cli(found=False, put_aside=None), "unknown")
+        login = supply.login.state(binary.path)
+        if login in {"absent", "failed"}:
+            reason = reason or login_sentence(supply.login.command(binary.path))
+        elif supply.spares.problem is not None and supply.spares.problem.code not in LOOKED_AT:
+            reason = reason or supply.spares.problem.message
+        proof = _told(supply.locator.proof(binary))
+        cli = Cli(
+            found=True,
+            put_aside=choice.put_aside,
+            path=str(binary.path),
+            version=binary.version_text,
+            proof=proof,
+        )
+        return Readiness(reason, cli, login)
+
     def drain(self, seconds: float) -> None:
         """Take no more requests, give the running turns `seconds` to end, then end them with ShuttingDown."""
         self.draining = True
@@ -100,3 +160,11 @@ class Pool:
         with self._lock:
             self._runs.discard(run)
         self.supply.refill()
+
+
+def _told(proof: Proof | None) -> backend.Proof:
+    """Return how far an executable is proven, and which promises it does not keep."""
+    if proof is None:
+        return backend.Proof("not proven yet")
+    broken = {outcome.promise: f"{outcome.sentence}: {outcome.detail}" for outcome in proof.broken}
+    return backend.Proof("proven" if proof.holds else "broken", proof.at, len(proof.outcomes), broken)

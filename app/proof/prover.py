@@ -32,12 +32,11 @@ LONGEST_PAUSE = 3600.0
 class Prover:
     """Proves what serves, or is to serve, and has not been proven; and where that is broken, what could take its place.
 
-    `proving` is the executable under trial, `problem` why the last trial could not be made.
+    `proving` is the executable under trial; the pool tells why the last trial could not be made.
     """
 
     def __init__(self, pool: Pool, settings: Settings) -> None:
         self.proving: Binary | None = None
-        self.problem: str | None = None
         self._pool = pool
         self._settings = settings
         self._tried: set[Binary] = set()
@@ -109,14 +108,14 @@ class Prover:
             if self._pool.draining:
                 return  # the probes failed since their processes were ended
             self._tried.add(binary)
-            self.problem, self._pause = None, 0.0
+            self._pool.unproven, self._pause = None, 0.0
             report.log_outcome(proof, supply.locator.proofs.before(proof), supply.locator.remedy(binary))
             supply.locator.proofs.keep(proof)
         except Unprovable as error:
             if not self._pool.draining:
                 self._wait_longer()
-                self.problem = f"claude {binary.version_text} could not be proven: {error}"
-                log.warning("%s; next try in %.0f s", self.problem, self._pause)
+                self._pool.unproven = f"claude {binary.version_text} could not be proven: {error}"
+                log.warning("%s; next try in %.0f s", self._pool.unproven, self._pause)
         except OSError as error:
             log.warning("the proof cannot be kept beyond this run: %s", error.strerror)
         finally:

@@ -22,7 +22,7 @@ from prometheus_client.core import (
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.registry import Collector
 
-from app.claude.pool import Pool
+from app.backend import Backend, Plan, Status
 from app.errors import ClientGone
 from app.models import FAMILIES, Catalogue
 from app.records.record import RequestSummary
@@ -43,7 +43,7 @@ WAIT = (0.01, 0.1, 0.5, 1, 2, 5, 10, 30, 60, 120, 300)
 class Metrics:
     """The instruments. Thread-safe; every label has few values, and none that a client can make up."""
 
-    def __init__(self, pool: Pool, catalogue: Catalogue) -> None:
+    def __init__(self, backend: Backend, catalogue: Catalogue) -> None:
         self._catalogue = catalogue
         self._owners: dict[str | None, str] = {}  # who has a key's name
         self._registry = registry = CollectorRegistry()
@@ -68,7 +68,7 @@ class Metrics:
         self._duration = histogram("request_duration", "From the request to its end.", DURATION, "route", "model")
         self._wait = histogram("queue_wait", "How long turns waited for a slot.", WAIT)
         self.stalls = Stalls()
-        registry.register(_State(pool))
+        registry.register(_Backend(backend))
         registry.register(_Loop(self.stalls))
         ProcessCollector(registry=registry)
 
@@ -137,11 +137,11 @@ class _Own:
                     yield shown
 
 
-class _State(Collector):
-    """What the pool and the plan say at the moment of the question."""
+class _Backend(Collector):
+    """What the backend and the plan say at the moment of the question."""
 
-    def __init__(self, pool: Pool) -> None:
-        self._pool = pool
+    def __init__(self, backend: Backend) -> None:
+        self._backend = backend
         self._started = time.time()
 
     def describe(self) -> list[Metric]:
@@ -149,50 +149,41 @@ class _State(Collector):
         return []
 
     def collect(self) -> Iterator[Metric]:
-        pool, supply = self._pool, self._pool.supply
+        status = self._backend.status()
         build = InfoMetricFamily(f"{PREFIX}_build", "This server's version.")
         build.add_metric([], {"version": __version__})
         yield build
         yield _gauge("start_time_seconds", "When the server started, in unix seconds.", self._started)
-        yield _gauge("slots", "Turns that may run at the same time.", pool.slots.limit)
-        yield _gauge("slots_running", "Turns that run.", pool.slots.running)
-        yield _gauge("queue_length", "Requests that wait for a turn.", pool.slots.waiting)
-        yield _gauge("spares_wanted", "Processes that are to be kept started.", supply.spares.wanted)
-        yield _gauge("spares_ready", "Processes that have started and wait.", supply.spares.ready)
-        yield _gauge("primed_ready", "Processes that wait with a recurring opening told.", supply.primed.ready)
-        kept = {"idle": supply.kept.idle, "parked": supply.kept.parked}
-        yield _gauges(
-            "kept", "Processes kept for their conversation's next turn, or for tools' results.", "state", kept
-        )
-        yield _gauge("processes", "claude processes that live.", len(supply.registry))
-        yield _counts("process_starts", "claude processes started, by what for.", supply.registry.starts)
-        yield _counts("process_ends", "claude processes ended, by why.", supply.registry.ends)
-        yield from self._proof()
-        yield from self._plan()
+        yield from _processes(status)
+        aside = float(status.put_aside)
+        yield _gauges("cli_promises", "Promises of the claude that serves, by its proof.", "outcome", status.promises)
+        yield _gauge("cli_put_aside", "1 while the claude that was found is not the one that serves.", aside)
+        yield from _plan(status.plan)
 
-    def _proof(self) -> Iterator[Metric]:
-        locator = self._pool.supply.locator
-        promises: dict[str, float] = {}
-        # As requests and the shelf saw it last: a scrape starts nothing.
-        choice = locator.last
-        serving = choice.serving if choice is not None else None
-        if serving is not None and (proof := locator.proof(serving)) is not None:
-            promises = {"kept": len(proof.outcomes) - len(proof.broken), "broken": len(proof.broken)}
-        aside = choice is not None and choice.put_aside is not None
-        yield _gauges("cli_promises", "Promises of the claude that serves, by its proof.", "outcome", promises)
-        yield _gauge("cli_put_aside", "1 while the claude that was found is not the one that serves.", float(aside))
 
-    def _plan(self) -> Iterator[Metric]:
-        plan = self._pool.supply.plan
-        windows = plan.windows
-        used = {name: seen.used_percent / 100 for name, seen in windows.items() if seen.used_percent is not None}
-        yield _gauges("plan_used_ratio", "How much of the plan's window is used, from 0 to 1.", "window", used)
-        resets = {name: seen.resets_at for name, seen in windows.items() if seen.resets_at is not None}
-        yield _gauges("plan_reset_timestamp_seconds", "When the window begins anew, in unix seconds.", "window", resets)
-        limited = {limit.window: 1.0 for limit in plan.limits}
-        yield _gauges(
-            "plan_limited", "1 for a window that is used up, so that requests are refused.", "window", limited
-        )
+def _processes(status: Status) -> Iterator[Metric]:
+    slots, kept, processes = status.slots, status.kept, status.processes
+    yield _gauge("slots", "Turns that may run at the same time.", slots.limit)
+    yield _gauge("slots_running", "Turns that run.", slots.running)
+    yield _gauge("queue_length", "Requests that wait for a turn.", slots.waiting)
+    yield _gauge("spares_wanted", "Processes that are to be kept started.", status.spares.wanted)
+    yield _gauge("spares_ready", "Processes that have started and wait.", status.spares.ready)
+    yield _gauge("primed_ready", "Processes that wait with a recurring opening told.", status.primed.ready)
+    states = {"idle": kept.idle, "parked": kept.parked}
+    yield _gauges("kept", "Processes kept for their conversation's next turn, or for tools' results.", "state", states)
+    yield _gauge("processes", "claude processes that live.", processes.live)
+    yield _counts("process_starts", "claude processes started, by what for.", processes.started)
+    yield _counts("process_ends", "claude processes ended, by why.", processes.ended)
+
+
+def _plan(plan: Plan) -> Iterator[Metric]:
+    windows = plan.windows
+    used = {name: seen.used_percent / 100 for name, seen in windows.items() if seen.used_percent is not None}
+    yield _gauges("plan_used_ratio", "How much of the plan's window is used, from 0 to 1.", "window", used)
+    resets = {name: seen.resets_at for name, seen in windows.items() if seen.resets_at is not None}
+    yield _gauges("plan_reset_timestamp_seconds", "When the window begins anew, in unix seconds.", "window", resets)
+    limited = {limit.window: 1.0 for limit in plan.limits}
+    yield _gauges("plan_limited", "1 for a window that is used up, so that requests are refused.", "window", limited)
 
 
 class _Loop(Collector):

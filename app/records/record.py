@@ -6,11 +6,10 @@ import contextlib
 import secrets
 import time
 from collections.abc import Callable, Sequence
-from typing import Protocol
 
 import msgspec
 
-from app.cancellation import Cancellation
+from app.backend import Turn
 from app.events import Usage
 
 
@@ -30,42 +29,6 @@ class Caller(msgspec.Struct, frozen=True, kw_only=True):
 
 # Who has not been let in, or not yet. Sees nobody's figures.
 STRANGER = Caller(view="")
-
-
-class Turn(Protocol):
-    """What a record reads of a turn, at any time."""
-
-    @property
-    def cancellation(self) -> Cancellation:
-        """What ends it from outside."""
-
-    @property
-    def model(self) -> str | None:
-        """The model that answers."""
-
-    @property
-    def served(self) -> str | None:
-        """The kind of process that answers."""
-
-    @property
-    def usage(self) -> Usage:
-        """Its tokens; none before its end."""
-
-    @property
-    def stop_reason(self) -> str | None:
-        """Why the answer ended."""
-
-    @property
-    def error_code(self) -> str | None:
-        """The code of the error that ended it."""
-
-    @property
-    def first_token_ms(self) -> int | None:
-        """When its first token came, in milliseconds."""
-
-    @property
-    def queued_ms(self) -> int | None:
-        """How long it waited for a slot, in milliseconds."""
 
 
 class RequestSummary(msgspec.Struct, frozen=True, kw_only=True):

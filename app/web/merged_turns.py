@@ -6,7 +6,7 @@ import queue
 import threading
 from collections.abc import Generator, Iterator, Sequence
 
-from app.claude.run import Run
+from app.backend import Turn
 from app.errors import ClientGone, ProxyError
 from app.events import ChoiceEvent, Event
 
@@ -17,27 +17,27 @@ MAX_END_SECONDS = 5.0
 
 
 class MergedTurns:
-    """The batches of several runs as they come, each event marked with its run's place.
+    """The batches of several turns as they come, each event marked with its turn's place.
 
-    The first failure ends them all. Close it as one closes a run.
+    The first failure ends them all. Close it as one closes a turn.
     """
 
-    def __init__(self, runs: Sequence[Run]) -> None:
-        self._runs = runs
+    def __init__(self, turns: Sequence[Turn]) -> None:
+        self._turns = turns
         self._queue: queue.Queue[tuple[int, list[Event] | Exception | None]] = queue.Queue(MAX_WAITING)
         self._closed = threading.Event()
-        self._reason: ProxyError = ClientGone("The client left.")  # why runs that are still going are ended
+        self._reason: ProxyError = ClientGone("The client left.")  # why turns that are still going are ended
         self._threads = [
-            threading.Thread(target=self._follow, args=(place, run), daemon=True) for place, run in enumerate(runs)
+            threading.Thread(target=self._follow, args=(place, turn), daemon=True) for place, turn in enumerate(turns)
         ]
         self._batches = self._generate()
 
     def __iter__(self) -> Iterator[list[Event]]:
-        """Return the one iterator over batches; it raises what a run raises."""
+        """Return the one iterator over batches; it raises what a turn raises."""
         return self._batches
 
     def close(self) -> None:
-        """End the runs that are still going; idempotent."""
+        """End the turns that are still going; idempotent."""
         self._batches.close()
         self._stop()
 
@@ -62,16 +62,16 @@ class MergedTurns:
         finally:
             self._stop()
 
-    def _follow(self, place: int, run: Run) -> None:
+    def _follow(self, place: int, turn: Turn) -> None:
         try:
-            for batch in run:
+            for batch in turn:
                 if batch and not self._put(place, batch):
                     return
             self._put(place, None)
         except Exception as error:  # noqa: BLE001 - raised again where the batches are read
             self._put(place, error)
         finally:
-            run.close()
+            turn.close()
 
     def _put(self, place: int, item: list[Event] | Exception | None) -> bool:
         while not self._closed.is_set():
@@ -84,10 +84,10 @@ class MergedTurns:
 
     def _stop(self) -> None:
         self._closed.set()
-        for run in self._runs:
-            if run.stop_reason is None:
-                run.cancellation.cancel(self._reason)
+        for turn in self._turns:
+            if turn.stop_reason is None:
+                turn.cancellation.cancel(self._reason)
         for thread in self._threads:
-            # A cancelled run ends with its next tick; only its own thread may close it before.
+            # A cancelled turn ends with its next tick; only its own thread may close it before.
             if thread.ident is not None:
                 thread.join(MAX_END_SECONDS)

@@ -61,7 +61,7 @@ class PageFeed:
         sent: dict[str, bytes] = {}
         yield b"retry: 2000\n\n"
         last = time.monotonic()
-        while not (gone.is_set() or self._state.pool.draining):
+        while not (gone.is_set() or self._state.backend.draining):
             encoded = {name: msgspec.json.encode(value) for name, value in self.sections(view).items()}
             changed = {name: msgspec.Raw(value) for name, value in encoded.items() if sent.get(name) != value}
             sent = encoded
@@ -78,7 +78,6 @@ class PageFeed:
 
         Of requests it shows those of the owner `view`, None for all.
         """
-        self._state.pool.supply.inquiry.look()
         told = readiness.counts(self._state, view)
         verdict = self._fresh_verdict(self._state.history.errors())
         turns = [_shown(turn) for turn in self._state.history.turns(view)]
@@ -98,7 +97,7 @@ class PageFeed:
         # It may run the CLI; all pages share it, and an error is a reason to look again.
         with self._looking:
             if time.monotonic() >= self._stale_at or errors != self._errors:
-                self._verdict = readiness.verdict(self._state.pool)
+                self._verdict = readiness.verdict(self._state.backend)
                 self._stale_at, self._errors = time.monotonic() + VERDICT_SECONDS, errors
             return self._verdict
 

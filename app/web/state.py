@@ -8,10 +8,9 @@ from typing import cast
 
 import flask
 
-from app.claude.pool import Pool
+from app.backend import Backend
 from app.config import Settings
 from app.models import Catalogue
-from app.proof.prover import Prover
 from app.records.history import History, HourlyFigures
 from app.records.metrics import Metrics
 from app.records.record import RequestRecord
@@ -30,14 +29,13 @@ class State:
 
     settings: Settings
     catalogue: Catalogue
-    pool: Pool
+    backend: Backend
     disconnects: Disconnects
     sessions: SessionStore
     metrics: Metrics
     hourly: HourlyFigures
     history: History
     in_flight: InFlight
-    prover: Prover
     start: Start
     connections: Connections = dataclasses.field(default_factory=Connections)
     began: float = dataclasses.field(default_factory=time.monotonic)

@@ -11,8 +11,8 @@ import msgspec
 
 from app import openclaw
 from app.agent_turns import STAND_INS, staffed
+from app.backend import Turn
 from app.cancellation import Cancellation
-from app.claude.run import Run
 from app.conversation import ATTRIBUTION, Conversation, without_attribution
 from app.dialects.dialect import Request
 from app.dialects.ignored import fit
@@ -49,36 +49,36 @@ def respond(request: Request, session: SessionTurn | None = None) -> flask.Respo
 def _streamed(request: Request, session: SessionTurn | None) -> flask.Response:
     notes = _Notes([*request.ignored])
     with contextlib.ExitStack() as failing:
-        run, all_batches = _begin(request.conversations, failing, session, notes)
+        turn, all_batches = _begin(request.conversations, failing, session, notes)
         batches = iter(all_batches)
         early = sse.hold(batches)
         scope = failing.pop_all()
     record().streams = True
     stream = request.stream()
-    body = sse.body(early, batches, stream, state().settings.heartbeat, note=run.note, beat=record().beat)
+    body = sse.body(early, batches, stream, state().settings.heartbeat, note=turn.note, beat=record().beat)
     response = flask.Response(body, headers=sse.HEADERS)
     # Also called when the body was never iterated, which a `finally` in a generator is not.
     response.call_on_close(scope.close)
-    scope.callback(_cancel_unread, run)
-    return _marked(response, run, notes, session)
+    scope.callback(_cancel_unread, turn)
+    return _marked(response, turn, notes, session)
 
 
 def _whole(request: Request, session: SessionTurn | None) -> flask.Response:
     notes = _Notes([*request.ignored])
     with contextlib.ExitStack() as scope:
-        run, batches = _begin(request.conversations, scope, session, notes)
+        turn, batches = _begin(request.conversations, scope, session, notes)
         body = request.render(batches)
-    return _marked(flask.Response(body, mimetype="application/json"), run, notes, session)
+    return _marked(flask.Response(body, mimetype="application/json"), turn, notes, session)
 
 
 def _begin(
     conversations: Sequence[Conversation], scope: contextlib.ExitStack, session: SessionTurn | None, notes: _Notes
-) -> tuple[Run, Iterable[list[Event]]]:
-    """Return the first run and the batches of them all; they end with `scope` or with their client."""
+) -> tuple[Turn, Iterable[list[Event]]]:
+    """Return the first turn and the batches of them all; they end with `scope` or with their client."""
     parts, caller = state(), record().caller
-    record().turns = runs = list[Run]()
+    record().turns = turns = list[Turn]()
     # Once for a request, however many turns it takes: they may be the one probe of a plan that was used up.
-    parts.pool.supply.plan.check(conversations[0].model)
+    parts.backend.admit(conversations[0].model)
     count_turns(len(conversations))
     cancellations = [Cancellation() for _ in conversations]
 
@@ -92,21 +92,21 @@ def _begin(
     as_asked = _asking(notes, remembered=session is not None)
     if session is not None:
         scope.callback(session.close)
-        turns = session.begin(conversations[0], parts.settings.idle_timeout)
-        preparation = (turn and as_asked(turn) for turn in turns)
-        run = parts.pool.run(conversations[0], cancellations[0], preparation, client=caller.client)
-        scope.callback(run.close)
-        runs.append(run)
-        return run, session.remembered(run)
+        begun = session.begin(conversations[0], parts.settings.idle_timeout)
+        preparation = (whole and as_asked(whole) for whole in begun)
+        turn = parts.backend.run(conversations[0], cancellations[0], preparation, client=caller.client)
+        scope.callback(turn.close)
+        turns.append(turn)
+        return turn, session.remembered(turn)
     for conversation, cancellation in zip(conversations, cancellations, strict=True):
-        run = parts.pool.run(as_asked(conversation), cancellation, client=caller.client, first=not runs)
-        scope.callback(run.close)
-        runs.append(run)
-    if len(runs) == 1:
-        return runs[0], runs[0]
-    merged = MergedTurns(runs)
+        turn = parts.backend.run(as_asked(conversation), cancellation, client=caller.client, first=not turns)
+        scope.callback(turn.close)
+        turns.append(turn)
+    if len(turns) == 1:
+        return turns[0], turns[0]
+    merged = MergedTurns(turns)
     scope.callback(merged.close)
-    return runs[0], merged
+    return turns[0], merged
 
 
 def _asking(notes: _Notes, *, remembered: bool) -> Callable[[Conversation], Conversation]:
@@ -134,9 +134,9 @@ def _asking(notes: _Notes, *, remembered: bool) -> Callable[[Conversation], Conv
     return as_asked
 
 
-def _marked(response: flask.Response, run: Run, notes: _Notes, session: SessionTurn | None) -> flask.Response:
-    if run.served is not None:
-        response.headers["x-proxy-served"] = run.served
+def _marked(response: flask.Response, turn: Turn, notes: _Notes, session: SessionTurn | None) -> flask.Response:
+    if turn.served is not None:
+        response.headers["x-proxy-served"] = turn.served
     if names := fit(notes.ignored):
         response.headers["x-proxy-ignored"] = ", ".join(names)
     if calls := fit(notes.interrupted):
@@ -146,7 +146,7 @@ def _marked(response: flask.Response, run: Run, notes: _Notes, session: SessionT
     return response
 
 
-def _cancel_unread(run: Run) -> None:
+def _cancel_unread(turn: Turn) -> None:
     """Cancel a turn whose stream is closed before its end: a write failed before the watch saw that nobody reads."""
-    if run.stop_reason is None and run.error_code is None:
-        run.cancellation.cancel(ClientGone("The client left."))
+    if turn.stop_reason is None and turn.error_code is None:
+        turn.cancellation.cancel(ClientGone("The client left."))

@@ -50,7 +50,7 @@ def client(tmp_path):
     env = hermetic.environment(tmp_path, CLAUDE_BIN=str(FAKE_CLAUDE), CLAUDE_PROXY_SPARES="0")
     app = create_app(Settings.from_environ(env), (*DIALECTS, ECHO))
     yield app.test_client()
-    state(app).pool.close()
+    state(app).backend.close()
 
 
 def test_a_dialect_of_one_object(client):

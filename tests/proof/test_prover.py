@@ -107,11 +107,11 @@ def test_could_not_be_tried(made, monkeypatch, caplog):
 
     made.answer = answer
     made.start()
-    until(lambda: made.prover.problem)
-    assert made.prover.problem == "claude 2.1.330 could not be proven: there is no port"
+    until(lambda: made.pool.unproven)
+    assert made.pool.unproven == "claude 2.1.330 could not be proven: there is no port"
     assert made.locator.current().capabilities == Capabilities()
     until(lambda: made.locator.current().capabilities.going_back)
-    assert made.prover.problem is None
+    assert made.pool.unproven is None
     assert [round(record.args[1], 1) for record in caplog.records if "next try" in record.message] == [0.2, 0.4]
 
 

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
+from fake_backend import FakeBackend
 from prometheus_client.parser import text_string_to_metric_families
 
-from app.claude.pool import Pool
-from app.claude.protocol import RateLimitInfo
-from app.config import Settings
+from app.backend import Limit, Plan, Processes, Slots, Window
 from app.models import Catalogue, CliModel
 from app.records.metrics import Metrics
 from app.records.record import RequestSummary
@@ -35,14 +32,19 @@ TURN = RequestSummary(
 
 
 @pytest.fixture
-def pool(tmp_path):
-    return Pool(Settings(state_dir=tmp_path, spares=2), Catalogue())
+def backend():
+    return FakeBackend()
 
 
 @pytest.fixture
-def metrics(pool):
-    pool.supply.catalogue.update((CliModel("sonnet", "claude-sonnet-5-5"),))
-    return Metrics(pool, pool.supply.catalogue)
+def metrics(backend):
+    return made(backend)
+
+
+def made(backend):
+    catalogue = Catalogue()
+    catalogue.update((CliModel("sonnet", "claude-sonnet-5-5"),))
+    return Metrics(backend, catalogue)
 
 
 def samples(metrics):
@@ -108,26 +110,22 @@ def test_models_are_bounded(metrics):
     assert models == {"claude-sonnet-5-5", "opus", "other"}
 
 
-def test_state(metrics, pool):
+def test_status(metrics, backend):
     """Slots, queue, processes and the plan are told as they are when asked for."""
-    ticket = pool.slots.enter()
-    pool.supply.registry.starts["spare"] += 3
-    pool.supply.registry.ends["exited"] += 1
-    reset = time.time() + 60
-    told = RateLimitInfo("rejected", reset, "five_hour", 1.0)
-    pool.supply.plan.note(told)
-    pool.supply.plan.refused(told, "sonnet", "Used up.")
+    window, limit = Window(100.0, 2e9, "rejected", 1.0), Limit("five_hour", "all", 2e9, "Used up.")
+    processes = Processes(3, {"spare": 3}, {"exited": 1})
+    backend.tell(slots=Slots(8, 1, 0), processes=processes, plan=Plan({"five_hour": window}, [limit]))
     found = samples(metrics)
     assert (found["slots",], found["slots_running",], found["queue_length",], found["spares_wanted",]) == (8, 1, 0, 2)
     assert (found["process_starts_total", "spare"], found["process_ends_total", "exited"]) == (3, 1)
     assert (found["plan_used_ratio", "five_hour"], found["plan_limited", "five_hour"]) == (1, 1)
-    assert found["plan_reset_timestamp_seconds", "five_hour"] == pytest.approx(reset, abs=1)
-    ticket.leave()
+    assert found["plan_reset_timestamp_seconds", "five_hour"] == 2e9
+    backend.tell(slots=Slots(8, 0, 0))
     assert samples(metrics)["slots_running",] == 0
 
 
-def test_two_applications(metrics, pool):
+def test_two_applications(metrics, backend):
     """Two applications in one process count for themselves."""
-    other = Metrics(pool, pool.supply.catalogue)
+    other = made(backend)
     metrics.observe(TURN)
     assert changed(other) == {}

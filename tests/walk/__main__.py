@@ -85,7 +85,7 @@ def main() -> None:
             print(f"{kind:20} {len(walk.files):6} {len(walk.functions):10} {walk.changes:16}")
             for code in list(walk.functions) if wanted.route else ():
                 print(f"    {Path(code.co_filename).relative_to(APP)}:{code.co_firstlineno} {code.co_qualname}")
-        state(app).pool.close()
+        state(app).backend.close()
 
 
 if __name__ == "__main__":

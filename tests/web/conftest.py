@@ -8,6 +8,7 @@ from pathlib import Path
 import hermetic
 import proven
 import pytest
+from fake_backend import FakeBackend
 
 from app import create_app
 from app.claude.proofs import Proofs
@@ -18,11 +19,20 @@ FAKE_CLAUDE = Path(__file__).parent.parent / "fake_claude.py"
 
 
 @pytest.fixture
-def make_app(tmp_path):
-    """Give a function that makes an application with further environment variables; its pool is closed at the end."""
-    apps = []
+def logger():
+    """Give the application's logger, which is as before at the end."""
     logger = logging.getLogger("app")
     before = logger.level, list(logger.handlers)
+    yield logger
+    logger.setLevel(before[0])
+    # The handler holds on to a standard error that is this test's.
+    logger.handlers[:] = before[1]
+
+
+@pytest.fixture
+def make_app(tmp_path, logger):
+    """Give a function that makes an application with further environment variables; its pool is closed at the end."""
+    apps = []
 
     def make(**env):
         base = {"CLAUDE_BIN": str(FAKE_CLAUDE), "CLAUDE_PROXY_SPARES": "0"}
@@ -33,12 +43,9 @@ def make_app(tmp_path):
 
     yield make
     for app in apps:
-        pool = state(app).pool
+        pool = state(app).backend
         pool.close()
         pool.supply.spares._thread.join(10)
-    logger.setLevel(before[0])
-    # The handler holds on to a standard error that is this test's.
-    logger.handlers[:] = before[1]
 
 
 @pytest.fixture
@@ -60,3 +67,14 @@ def ask(client):
         return client.post(path, json=body, headers=headers)
 
     return post
+
+
+@pytest.fixture
+def backend():
+    return FakeBackend()
+
+
+@pytest.fixture
+def fronted(tmp_path, backend, logger):
+    """Give an application with a fake backend behind it."""
+    return create_app(Settings.from_environ(hermetic.environment(tmp_path)), backend=backend)

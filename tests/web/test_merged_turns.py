@@ -65,7 +65,7 @@ def test_close_of_a_run_that_another_thread_is_in(app, monkeypatch):
     """A turn that cannot be ended in time is closed by the thread that is in it: nothing fails, and all comes back."""
     monkeypatch.setattr(module, "MAX_END_SECONDS", 0.05)
     monkeypatch.setattr(module, "TICK_SECONDS", 0.2)
-    pool = state(app).pool
+    pool = state(app).backend
     inside, leave = threading.Event(), threading.Event()
     current = pool.supply.locator.current
 

@@ -50,7 +50,7 @@ def test_page(client):
 
 def test_not_ready(client, app):
     """A server that cannot answer says why on the page, and what to do."""
-    state(app).pool.supply.login.failed()
+    state(app).backend.supply.login.failed()
     text = client.get("/").text
     assert '<strong id="verdict" class="bad">Not ready</strong>' in text
     assert "auth login`" in text
@@ -141,7 +141,7 @@ def test_running(news, ask):
 def test_news_end_with_the_server(app, news):
     """When the server stops the news end, so that an open page does not hold it up."""
     news()
-    state(app).pool.draining = True
+    state(app).backend.draining = True
     assert news() is None
 
 

@@ -55,7 +55,7 @@ def test_first_request_starts(tmp_path):
         assert client.get("/v1/models").status_code == 200
         assert folder.exists()
     finally:
-        state(app).pool.close()
+        state(app).backend.close()
 
 
 def test_once():

@@ -17,7 +17,7 @@ def idle(app):
     """Give a function that fails unless every slot and every process has come back, kept ones aside."""
 
     def check():
-        pool = state(app).pool
+        pool = state(app).backend
         until(
             lambda: pool.slots.running == 0 and len(pool.supply.registry) == pool.supply.kept.idle and not pool._runs,
             5,
@@ -103,7 +103,7 @@ def test_error_after_the_first_event(ask):
 @pytest.mark.parametrize("stream", [False, True])
 def test_used_up_plan(ask, app, stream):
     """Where the plan is known to be used up no process starts; a request of several turns may be the probe."""
-    pool = state(app).pool
+    pool = state(app).backend
     pool.supply.plan.refused(RateLimitInfo("rejected", time.time() + 60, "five_hour"), "sonnet", "Used up.")
     pool.supply.plan._probe = 600.0
     refused = ask("answer", stream=stream, n=2)

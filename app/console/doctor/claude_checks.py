@@ -121,7 +121,7 @@ def answers(case: Case) -> Finding:
             body = {"model": "haiku", "messages": [QUESTION]}
             response = app.test_client().post("/v1/chat/completions", json=body)
         finally:
-            state(app).pool.close()
+            state(app).backend.close()
     told = response.get_json(silent=True) or {}
     if response.status_code == 200:  # noqa: PLR2004
         text = told["choices"][0]["message"]["content"] or ""

@@ -1,0 +1,74 @@
+"""A backend in place of the CLI's, for tests of what stands in front of it."""
+
+from __future__ import annotations
+
+from msgspec.structs import replace
+
+from app.backend import Cli, Kept, Plan, Primed, Processes, Readiness, Slots, Spares, Status
+from app.events import TextDelta, TurnEnd, TurnStart, Usage
+
+READY = Readiness(None, Cli(found=True, put_aside=None, path="/bin/claude", version="2.1.300"), "present")
+IDLE = Status(
+    slots=Slots(8, 0, 0), spares=Spares(2, 2), agents=Spares(0, 0), primed=Primed(2, 0), kept=Kept(8, 0, 0),
+    processes=Processes(2, {"spare": 2}, {}), plan=Plan({}, []), promises={}, put_aside=False,
+)  # fmt: skip
+
+
+class FakeTurn:
+    """Says Hello, or raises `error` in its midst."""
+
+    def __init__(self, cancellation, error):
+        self.cancellation, self._error, self.closed = cancellation, error, False
+        self.model = self.served = self.stop_reason = self.error_code = self.first_token_ms = self.queued_ms = None
+        self.usage = Usage()
+
+    def __iter__(self):
+        self.model, self.served, self.queued_ms, self.first_token_ms = "claude-fake-1", "spare", 1, 2
+        yield [TurnStart("claude-fake-1"), TextDelta(b'"Hello"')]
+        self.cancellation.check()
+        if self._error is not None:
+            self.note(self._error)
+            raise self._error
+        self.usage, self.stop_reason = Usage(3, 4), "end_turn"
+        yield [TurnEnd("end_turn", self.usage)]
+
+    def note(self, error):
+        self.error_code = self.error_code or error.code
+
+    def close(self):
+        self.closed = True
+
+
+class FakeBackend:
+    """Keeps the `turns` it was asked for; `refusal` is raised before any, `error` within each."""
+
+    def __init__(self, refusal=None, error=None):
+        self.refusal, self.error, self.readiness_told, self.told = refusal, error, READY, IDLE
+        self.draining, self.opened, self.turns, self.asked = False, 0, [], []
+
+    def open(self):
+        self.opened += 1
+
+    def admit(self, model):
+        if self.refusal is not None:
+            raise self.refusal
+
+    def run(self, conversation, cancellation, preparation=None, *, client="", first=True):
+        self.asked.append((conversation, client, first))
+        self.turns.append(FakeTurn(cancellation, self.error))
+        return self.turns[-1]
+
+    def status(self):
+        return self.told
+
+    def tell(self, **changed):
+        self.told = replace(self.told, **changed)
+
+    def readiness(self):
+        return self.readiness_told
+
+    def drain(self, seconds):
+        self.draining = True
+
+    def close(self):
+        self.draining = True

@@ -38,8 +38,7 @@ from app.web.in_flight import InFlight
 from app.web.key_limits import KeyLimits
 from app.web.keys import Keys
 from app.web.page_feed import PAGE_FEED, PageFeed
-from app.web.start import Start
-from app.web.state import KEY, State
+from app.web.state import KEY, Start, State
 
 
 def create_app(

@@ -18,9 +18,9 @@ from app.web.state import state
 # curl -d names a form; what it sends is JSON all the same, and the parser has the last word.
 REFUSED = ("multipart/", "image/", "audio/", "video/")
 # How much of a refused body is taken in after the answer: bytes, seconds in all, seconds of silence.
-DISCARDED = 64 * 2**20
-DISCARD_TIME = 5.0
-DISCARD_SILENCE = 1.0
+MAX_DISCARDED = 64 * 2**20
+DISCARD_SECONDS = 5.0
+DISCARD_SILENCE_SECONDS = 1.0
 # The least that is read at once, in bytes.
 SMALLEST_STEP = 4096
 
@@ -86,11 +86,11 @@ def discard(environ: Mapping[str, Any]) -> None:
     connection = disconnects.connection_of(environ)
     if connection is None:
         return
-    deadline = time.monotonic() + DISCARD_TIME
+    deadline = time.monotonic() + DISCARD_SECONDS
     size = 0
     # The client may be gone, or its body may be malformed: there is nobody to tell.
     with contextlib.suppress(Exception):
-        connection.settimeout(DISCARD_SILENCE)
-        while size < DISCARDED and time.monotonic() < deadline and (data := environ["wsgi.input"].read(2**14)):
+        connection.settimeout(DISCARD_SILENCE_SECONDS)
+        while size < MAX_DISCARDED and time.monotonic() < deadline and (data := environ["wsgi.input"].read(2**14)):
             size += len(data)
             pause()

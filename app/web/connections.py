@@ -114,7 +114,7 @@ class Connections:
     def __init__(self) -> None:
         self._open: dict[socket.socket, Connection] = {}
         self._peers: collections.defaultdict[str, Peer] = collections.defaultdict(Peer)
-        self._most = 0
+        self._max_open = 0
         self._ended = 0
         self._reported = float("-inf")
 
@@ -122,7 +122,7 @@ class Connections:
         """Watch over each connection that a gunicorn worker, an asynchronous one, accepts from now on."""
         # With few descriptors there are few connections, and most of them must still carry requests.
         connections = worker.cfg.worker_connections
-        self._most = max(connections - HEADROOM, connections * 3 // 4)
+        self._max_open = max(connections - HEADROOM, connections * 3 // 4)
         handle, handle_request = worker.handle, worker.handle_request
 
         def guarded(listener: Any, client: socket.socket, address: Any) -> None:
@@ -139,7 +139,7 @@ class Connections:
         def guarded_request(listener_name: Any, request: Any, client: socket.socket, address: Any) -> Any:
             connection = self._open[client]
             self._move(connection, Stage.BODY if _has_body(request) else Stage.ASKED)
-            if len(self._open) > self._most and request.path not in PROBES:
+            if len(self._open) > self._max_open and request.path not in PROBES:
                 answer(client, self._taken())
                 return None
             return handle_request(listener_name, request, client, address)
@@ -188,9 +188,9 @@ class Connections:
         # Its streams do not count.
         peer = self._peers[connection.peer]
         peer.at[Stage.SILENT][connection] = None
-        if peer.number > self._most // 2:
+        if peer.number > self._max_open // 2:
             self._make_room(peer, connection)
-        elif len(self._open) > self._most:
+        elif len(self._open) > self._max_open:
             self._make_room(max(self._peers.values(), key=lambda other: other.number), connection)
         return connection
 
@@ -246,7 +246,7 @@ class Connections:
 
     def _taken(self) -> ConnectionsTaken:
         return ConnectionsTaken(
-            f"All {self._most} connections of this server are taken; try again shortly.",
+            f"All {self._max_open} connections of this server are taken; try again shortly.",
             retry_after=RETRY_AFTER_SECONDS,
         )
 

@@ -1,9 +1,12 @@
-"""The application's parts and the current request's record, where a request finds them."""
+"""The application's parts, their start and the current request's record, where a request finds them."""
 
 from __future__ import annotations
 
+import atexit
 import dataclasses
+import threading
 import time
+from collections.abc import Callable
 from typing import cast
 
 import flask
@@ -15,12 +18,44 @@ from app.records.history import History, HourlyFigures
 from app.records.metrics import Metrics
 from app.records.record import RequestRecord
 from app.sessions.store import SessionStore
+from app.web import PROBE
 from app.web.connections import Connections
 from app.web.disconnects import Disconnects
 from app.web.in_flight import InFlight
-from app.web.start import Start
 
 KEY = "claude-max-api-proxy"
+
+
+class Start:
+    """Calls each of the `steps` once, in order; what is in `at_exit` when the interpreter ends. Thread-safe.
+
+    gunicorn's worker calls it before it serves. Any other server comes to it with the first request that needs more
+    than the word that the server runs, which is after any fork.
+    """
+
+    def __init__(self, *steps: Callable[[], object], at_exit: tuple[Callable[[], object], ...] = ()) -> None:
+        self._steps = steps
+        self._at_exit = at_exit
+        self._lock = threading.Lock()
+        self._done = False
+
+    def __call__(self) -> None:
+        """Start, once; where a step fails, the next call tries it again. Raises what a step raises."""
+        if self._done:
+            return
+        with self._lock:
+            if self._done:
+                return
+            for step in self._steps:
+                step()
+            for ending in self._at_exit:
+                atexit.register(ending)
+            self._done = True
+
+    def for_request(self) -> None:
+        """Start if the current request needs it."""
+        if not self._done and flask.request.endpoint != PROBE:
+            self()
 
 
 @dataclasses.dataclass(frozen=True)

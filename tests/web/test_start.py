@@ -13,8 +13,7 @@ import pytest
 from app import create_app
 from app.config import Settings
 from app.errors import ConfigError
-from app.web.start import Start
-from app.web.state import state
+from app.web.state import Start, state
 
 FAKE_CLAUDE = Path(__file__).parent.parent / "fake_claude.py"
 

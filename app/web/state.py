@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import dataclasses
+import logging
 import threading
 import time
 from collections.abc import Callable
@@ -13,6 +14,7 @@ import flask
 
 from app.backend import Backend
 from app.config import Settings
+from app.errors import ConfigError, ProxyError
 from app.models import Catalogue
 from app.records.history import History, HourlyFigures
 from app.records.metrics import Metrics
@@ -22,6 +24,8 @@ from app.web import PROBE
 from app.web.connections import Connections
 from app.web.disconnects import Disconnects
 from app.web.in_flight import InFlight
+
+log = logging.getLogger(__name__)
 
 KEY = "claude-max-api-proxy"
 
@@ -53,9 +57,14 @@ class Start:
             self._done = True
 
     def for_request(self) -> None:
-        """Start if the current request needs it."""
-        if not self._done and flask.request.endpoint != PROBE:
+        """Start if the current request needs it. Raises ProxyError where that fails; the log says why."""
+        if self._done or flask.request.endpoint == PROBE:
+            return
+        try:
             self()
+        except ConfigError as error:
+            log.error("cannot serve: %s", error)  # noqa: TRY400 - the sentence says it all
+            raise ProxyError("The server cannot serve as it is set up; its log has the reason.") from None
 
 
 @dataclasses.dataclass(frozen=True)

@@ -41,7 +41,7 @@ def test_building_does_nothing(tmp_path, demo):
     assert list(home.iterdir()) == []
 
 
-def test_first_request_starts(tmp_path):
+def test_first_request_starts(tmp_path, logger):
     """Without gunicorn's worker the first request that needs it starts what serves; a probe does not."""
     env = hermetic.environment(tmp_path, CLAUDE_BIN=str(FAKE_CLAUDE), CLAUDE_PROXY_SPARES="1")
     app = create_app(Settings.from_environ(env))
@@ -55,6 +55,19 @@ def test_first_request_starts(tmp_path):
         assert folder.exists()
     finally:
         state(app).backend.close()
+
+
+def test_a_folder_that_cannot_be_used(tmp_path, logger, caplog):
+    """Where the start fails, what needs it is refused, and the log has the sentence without a traceback."""
+    (tmp_path / "file").touch()
+    env = hermetic.environment(tmp_path, CLAUDE_BIN=str(FAKE_CLAUDE))
+    client = create_app(
+        Settings.from_environ({**env, "CLAUDE_PROXY_STATE_DIR": str(tmp_path / "file" / "x")})
+    ).test_client()
+    assert client.get("/v1/models").status_code == 500
+    assert "CLAUDE_PROXY_STATE_DIR" in caplog.text
+    assert "Traceback" not in caplog.text
+    assert client.get("/health").status_code == 200
 
 
 def test_once():

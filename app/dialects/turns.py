@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 from collections.abc import Iterable
 from typing import Literal
 
@@ -10,6 +11,7 @@ from app.dialects import images
 from app.dialects.fields import invalid
 from app.dialects.tool_rounds import ToolRounds
 from app.errors import BadRequest
+from app.event_loop import pause
 
 # The API wants a user's turn first and last; OpenAI's clients need not send one.
 OPENING = TextBlock("[The conversation opens with the assistant's message.]")
@@ -77,6 +79,7 @@ class Turns:
         arrangement = _Arrangement(self._messages)
         for number, (role, blocks) in enumerate(self._messages):
             for block in blocks:
+                pause()
                 arrangement.take(role, block, number)
         if missing := arrangement.end():
             names = ", ".join(missing)
@@ -94,20 +97,29 @@ class _Arrangement:
         everything = [block for _, blocks in messages for block in blocks]
         self._results = {block.tool_use_id: block for block in everything if isinstance(block, ToolResultBlock)}
         self._calls = {block.id for block in everything if isinstance(block, ToolUseBlock)}
-        self._passed: dict[str, None] = {}  # results that stood before the place that is looked at, in order
+        self._passed: dict[str, int] = {}  # results that stood before the place that is looked at, and their order
+        # Of the assistant's last turn: its calls, and how many of them have results that are passed, or still to come.
+        self._last: collections.Counter[str] = collections.Counter()
+        self._had = self._awaited = 0
         self._numbers: list[int] = []  # the messages that the blocks of the assistant's last turn come from
 
     def take(self, role: Role, block: Block, number: int) -> None:
         """Take up the next block, of the message of this number."""
         if isinstance(block, ToolResultBlock) and block.tool_use_id in self._calls:
-            self._passed[block.tool_use_id] = None
+            self._pass(block.tool_use_id)
         elif role == "assistant":
             if not self._is_open:
                 self._close()
                 self.turns.append(("assistant", []))
                 self._numbers = []
+                self._last.clear()
+                self._had = self._awaited = 0
             self.turns[-1][1].append(block)
             self._numbers.append(number)
+            if isinstance(block, ToolUseBlock):
+                self._last[block.id] += 1
+                self._had += block.id in self._passed
+                self._awaited += block.id in self._results and block.id not in self._passed
         else:
             self._close()
             if not self.turns or self.turns[-1][0] == "assistant":
@@ -121,21 +133,23 @@ class _Arrangement:
             self._close()
         return missing
 
+    def _pass(self, call: str) -> None:
+        if call not in self._passed:
+            self._passed[call] = len(self._passed)
+            self._had += self._last[call]
+            self._awaited -= self._last[call]
+
     @property
     def _last_calls(self) -> list[str]:
         """The calls of the last turn, if it is the assistant's."""
-        if not self.turns or self.turns[-1][0] != "assistant":
-            return []
-        return [block.id for block in self.turns[-1][1] if isinstance(block, ToolUseBlock)]
+        return list(self._last) if self.turns and self.turns[-1][0] == "assistant" else []
 
     @property
     def _is_open(self) -> bool:
         """Whether more of the assistant's belongs into the last turn: its own, and no results of it, or not yet all."""
         if not self.turns or self.turns[-1][0] != "assistant":
             return False
-        given = [call for call in self._last_calls if call in self._results]
-        passed = [call for call in given if call in self._passed]
-        return not passed or len(passed) < len(given)
+        return not self._had or self._awaited > 0
 
     def _close(self) -> None:
         """Let the results follow the last turn's calls."""
@@ -143,7 +157,7 @@ class _Arrangement:
             return
         self._end_with_calls(self.turns[-1][1])
         given = [call for call in calls if call in self._results]
-        order = [call for call in self._passed if call in given] + [call for call in given if call not in self._passed]
+        order = sorted(given, key=lambda call: self._passed.get(call, len(self._passed)))
         lacking = [interrupted(call) for call in calls if call not in self._results]
         self.turns.append(("user", [*(self._results[call] for call in order), *lacking]))
 
@@ -153,9 +167,12 @@ class _Arrangement:
         first = last
         while first > 0 and isinstance(blocks[first - 1], ToolUseBlock):
             first -= 1
-        later = [index for index in range(last + 1, len(blocks)) if self._numbers[index] != self._numbers[last]]
-        moved = [blocks.pop(index) for index in reversed(later)]
-        blocks[first:first] = reversed(moved)
+        moved: list[Block] = []
+        kept: list[Block] = []
+        for block, number in zip(blocks[last + 1 :], self._numbers[last + 1 :], strict=True):
+            (kept if number == self._numbers[last] else moved).append(block)
+        blocks[last + 1 :] = kept
+        blocks[first:first] = moved
 
 
 def in_tags(text: str) -> list[TextBlock]:

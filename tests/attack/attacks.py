@@ -339,6 +339,14 @@ def _() -> Any:
     return chat(HI, *(rounds * 9000))
 
 
+@attack("one message of 20,000 calls, results apart", 2, MESSAGES)
+def _() -> Any:
+    calls = [{"type": "tool_use", "id": f"t{i}", "name": "look", "input": {}} for i in range(20_000)]
+    results = [{"type": "tool_result", "tool_use_id": f"t{i}", "content": "x"} for i in range(20_000)]
+    messages = [HI, {"role": "assistant", "content": calls}, {"role": "user", "content": results}]
+    return {"model": "sonnet", "max_tokens": 9, "messages": messages}
+
+
 @attack("a call's arguments of ten million lists", 2)
 def _() -> Any:
     arguments = '{"a":[' + ",".join(["[]"] * 9_000_000) + "]}"

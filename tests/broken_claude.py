@@ -131,7 +131,7 @@ class Between:
 
     def tools(self, listing: Line) -> None:
         if "loses a tool" in self.faults:
-            del listing["tools"][0]
+            listing["tools"] = [tool for tool in listing["tools"] if tool["name"] != "odd"]
         if "cuts descriptions" in self.faults:
             for tool in listing["tools"]:
                 tool["description"] = tool.get("description", "")[:2000]

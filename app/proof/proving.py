@@ -115,29 +115,25 @@ class _Performance:
 
         Raises Unprovable.
         """
-        try:
-            self._try(probe, capabilities)
-        except Refused as refused:
-            return str(refused)
-        except (Broken, ProxyError) as error:
+        detail = ""
+        # It may have been the machine that was slow, and what is broken stays so until the executable changes.
+        for last in (False, True):
+            try:
+                self._try(probe, capabilities)
+            except Refused as refused:
+                return str(refused)
+            except Broken as broken:
+                detail = str(broken)
+            except ProxyError as error:
+                detail = error.message
+                slow = isinstance(error, TurnTimeout) or isinstance(error.__cause__, OSError)
+                if last and slow and promise.essential:
+                    raise Unprovable(f"`{promise.name}` could not be tried: {detail}") from error
+            else:
+                return ""
+            log.debug("probe failed promise=%s detail=%s", promise.name, detail)
             self.end(spoiled=True)
-            log.debug("probe failed promise=%s error=%s", promise.name, error)
-            if isinstance(error, Broken) and not promise.essential:
-                return str(error)
-        else:
-            return ""
-        # It decides whether the executable is used at all, or it may have been the machine that was slow.
-        try:
-            self._try(probe, capabilities)
-        except Broken as broken:
-            self.end(spoiled=True)
-            return str(broken)
-        except ProxyError as error:
-            self.end(spoiled=True)
-            if promise.essential and (isinstance(error, TurnTimeout) or isinstance(error.__cause__, OSError)):
-                raise Unprovable(f"`{promise.name}` could not be tried: {error.message}") from error
-            return error.message
-        return ""
+        return detail
 
     def end(self, *, spoiled: bool = False) -> None:
         """End the process, if there is one; what a `spoiled` one has sent is no measure any more."""

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from app.claude.tools import definition
 from app.dialects.chat_completions.request import parse
 from app.errors import BadRequest
 from app.standin import tool as standin_tool
@@ -48,7 +49,7 @@ def check(found):
     """Fail unless the API would take the conversation, and a header the names."""
     conversation = found.conversation
     accepted(conversation.system, conversation.turns)
-    standin_tool.check([{"name": tool.name, "input_schema": tool.input_schema} for tool in conversation.tools])
+    standin_tool.check([definition(tool) for tool in conversation.tools])
     assert msgspec.json.encode(conversation)
     ", ".join(found.ignored).encode("ascii")
 

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from app.claude.tools import definition
 from app.dialects.responses import objects
 from app.errors import BadRequest
 from app.standin import tool as standin_tool
@@ -51,7 +52,7 @@ def check(found):
     """Fail unless the API would take the conversation, a header the names, and the answer can repeat the request."""
     conversation = found.conversation
     accepted(conversation.system, conversation.turns)
-    standin_tool.check([{"name": tool.name, "input_schema": tool.input_schema} for tool in conversation.tools])
+    standin_tool.check([definition(tool) for tool in conversation.tools])
     assert msgspec.json.encode(conversation)
     assert msgspec.json.encode(objects.begun("resp_1", found.request, stored=True))
     ", ".join(found.ignored).encode("ascii")

@@ -15,6 +15,7 @@ SYSTEM = "You are kind, and brief."
 # What the CLI says of itself before the client's system prompt, in characters: its name and version.
 MOST_OF_ITS_OWN = 400
 BOUND = 4321
+COMMAND = "/clear {word}"
 STOP = "END OF ANSWER"
 EFFORT: Final = "low"
 
@@ -63,7 +64,7 @@ def traceless(dialogue: Dialogue) -> None:
 @chat.promise("turns reach the model as turns, in their order, the assistant's among them", essential=True)
 def turns(dialogue: Dialogue) -> None:
     word = dialogue.trial.marker
-    for number in range(3):
+    for number in range(2):
         dialogue.tell(user(f"Question {number}? {word}"), assistant(f"Answer {number}. {word}"))
     dialogue.tell(Turn("user", (TextBlock(f"Two blocks. {word}"), TextBlock(f"The second. {word}"))), assistant("Yes."))
     compare(dialogue, dialogue.ask(f"And the last? {word}").body)
@@ -71,7 +72,7 @@ def turns(dialogue: Dialogue) -> None:
 
 @chat.promise("@file, /command, !shell and #note are words like others, in questions and in history", essential=True)
 def verbatim(dialogue: Dialogue) -> None:
-    _say_texts(dialogue, asked=2)
+    _say_texts(dialogue, "!cat {file} {word}", "#{word}", " /cost {word}", "@secret.txt and @{file} {word}", COMMAND)
 
 
 @chat.promise("a plain chat is offered no tool", essential=True)
@@ -108,7 +109,7 @@ def effort(dialogue: Dialogue) -> None:
 
 @chat.promise("a text that begins with a slash needs no newline before it", switches="composed")
 def composed(dialogue: Dialogue) -> None:
-    _say_texts(dialogue, asked=1)
+    _say_texts(dialogue, "@{file} {word}", COMMAND)
 
 
 @chat.promise("it lists the models of the login", switches="models")
@@ -135,17 +136,17 @@ def counting(dialogue: Dialogue) -> None:
 @chat.promise("a process goes back to before any line, and is as new from there", switches="going_back")
 def going_back(dialogue: Dialogue) -> None:
     word = dialogue.trial.marker
-    first = dialogue.ask(f"First. {word}")
-    start = dialogue.lines[-1]
+    if dialogue.lines:
+        go_back(dialogue, dialogue.lines[0])
+    first = dialogue.ask(f"First. {word}").body
+    compare(dialogue, first)
     dialogue.tell(user(f"Second, told. {word}"), assistant("Told."))
     second = dialogue.lines[-1]
     dialogue.ask(f"Third. {word}")
     go_back(dialogue, second)
     compare(dialogue, dialogue.ask(f"Second, edited. {word}").body)
-    go_back(dialogue, start)
-    same(first.body, dialogue.ask(f"First. {word}").body)
     go_back(dialogue, dialogue.lines[0])
-    compare(dialogue, dialogue.ask(f"Alone. {word}").body)
+    same(first, dialogue.ask(f"First. {word}").body)
 
 
 @chat.promise("a process goes back after an answer that was interrupted", switches="going_back")
@@ -158,7 +159,8 @@ def going_back_interrupted(dialogue: Dialogue) -> None:
 
 @chat.promise("a process says which line it went back to, and refuses one that there is not", switches="going_back")
 def going_back_refused(dialogue: Dialogue) -> None:
-    dialogue.tell(user(f"Here. {dialogue.trial.marker}"), assistant("Here."))
+    if not dialogue.lines:
+        dialogue.tell(user(f"Here. {dialogue.trial.marker}"), assistant("Here."))
     nowhere = Line("ffffffff-0000-4000-8000-000000000000", len(dialogue.turns))
     if dialogue.went_back(nowhere):
         raise Broken("it went back to a line that there is not")
@@ -172,21 +174,21 @@ def ends(dialogue: Dialogue) -> None:
         raise Broken(f"it ended with {dialogue.process.exit_code}")
 
 
-def _say_texts(dialogue: Dialogue, asked: int) -> None:
-    """Say what the CLI might take for more than words, the last of it in questions as well.
+def _say_texts(dialogue: Dialogue, *kinds: str) -> None:
+    """Say what the CLI might take for more than words, the last two of it in questions as well.
 
     The texts alone are compared: turns are another promise.
     """
     word, file = dialogue.trial.marker, dialogue.trial.secret
-    texts = [f"!cat {file} {word}", f"#{word}", f" /cost {word}", f"@{file.name} and @{file} {word}", f"/clear {word}"]
+    texts = [kind.format(file=file, word=word) for kind in kinds]
     for text in texts:
         dialogue.tell(user(text), assistant("I see."))
-    for text in texts[-asked:]:
+    for text in texts[-2:]:
         body = dialogue.ask(text).body
     if dialogue.trial.planted in json.dumps(body):
         raise Broken("a file was read that a text names")
     mark = "" if dialogue.capabilities.composed else "\n"
-    should = [f"{mark}{text}" if text.startswith("/") else text for text in (*texts, *texts[-asked:])]
+    should = [f"{mark}{text}" if text.startswith("/") else text for text in (*texts, *texts[-2:])]
     seen = [block["text"] for role, blocks in said(body) if role == "user" for block in blocks]
     if seen[-len(should) :] != should:
         raise Broken(difference(should, seen[-len(should) :]))

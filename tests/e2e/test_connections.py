@@ -156,7 +156,7 @@ def test_what_is_no_request(connect: Callable[..., socket.socket], sent: bytes, 
 
 def test_bodies_that_do_not_come(serve: Callable[..., Server]) -> None:
     """Without keys, requests whose bodies never come make room as well, and say why."""
-    server = serve(GUNICORN_CMD_ARGS="--worker-connections 84", CLAUDE_BIN=str(FAKE_CLAUDE))
+    server = serve(GUNICORN_CMD_ARGS="--worker-connections 27", CLAUDE_BIN=str(FAKE_CLAUDE))
     head = b"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n{"
     with contextlib.ExitStack() as stack:
         held = []
@@ -172,7 +172,7 @@ def test_bodies_that_do_not_come(serve: Callable[..., Server]) -> None:
 def test_silent_connections_make_room_first(serve: Callable[..., Server]) -> None:
     """Where connections run short, one that never asked goes before one that is asking; streams stay."""
     server = serve(
-        GUNICORN_CMD_ARGS="--worker-connections 84", CLAUDE_BIN=str(FAKE_CLAUDE), CLAUDE_PROXY_MAX_CONCURRENCY="16"
+        GUNICORN_CMD_ARGS="--worker-connections 28", CLAUDE_BIN=str(FAKE_CLAUDE), CLAUDE_PROXY_MAX_CONCURRENCY="16"
     )
     with contextlib.ExitStack() as stack:
 
@@ -181,9 +181,8 @@ def test_silent_connections_make_room_first(serve: Callable[..., Server]) -> Non
             stack.enter_context(connection).sendall(data)
             return connection
 
-        streams = [stack.enter_context(server.open_stream("hang")) for _ in range(15)]
-        for stream in streams:
-            read_until(stream, b"Hello ")
+        for _ in range(15):  # one after another: until its body is in, a request is one of those that have not asked
+            read_until(stack.enter_context(server.open_stream("hang")), b"Hello ")
         asking = opened(HALF_A_HEAD)
         silent = [opened() for _ in range(12)]
         with selectors.DefaultSelector() as selector:
@@ -204,7 +203,7 @@ def test_silent_connections_make_room_first(serve: Callable[..., Server]) -> Non
 def test_probes_while_all_connections_answer(serve: Callable[..., Server]) -> None:
     """With every connection taken by a stream, /health and /ready are answered, and others told to come again."""
     server = serve(
-        GUNICORN_CMD_ARGS="--worker-connections 72", CLAUDE_BIN=str(FAKE_CLAUDE), CLAUDE_PROXY_MAX_CONCURRENCY="8"
+        GUNICORN_CMD_ARGS="--worker-connections 11", CLAUDE_BIN=str(FAKE_CLAUDE), CLAUDE_PROXY_MAX_CONCURRENCY="8"
     )
     with contextlib.ExitStack() as stack:
         for _ in range(8):

@@ -51,7 +51,7 @@ def create_app(
     """
     settings = settings or Settings.from_environ()
     logs.init(settings.log_level, settings.log_format)
-    keyring = Keyring(settings.api_keys, KeyFile(settings.state_dir))
+    given, key_file = settings.api_keys, KeyFile(settings.state_dir)
     steps: list[Callable[[], None]] = []
     if settings.demo:
         settings, start_standin = demo.settings_for(settings)
@@ -62,6 +62,7 @@ def create_app(
         steps += [pool.open, Prover(pool, settings).open]
     else:
         steps.append(backend.open)
+    keyring = Keyring(given, key_file, revoked=backend.forget)
     store = SqliteStore(settings.state_dir / "sessions.db", settings.session_seconds)
     start = Start(*steps, at_exit=(store.close, backend.close))
 

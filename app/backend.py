@@ -79,13 +79,6 @@ class Spares(msgspec.Struct, frozen=True):
     ready: int
 
 
-class Primed(msgspec.Struct, frozen=True):
-    """Processes that wait with a recurring opening told."""
-
-    limit: int
-    ready: int
-
-
 class Kept(msgspec.Struct, frozen=True):
     """Processes kept for their conversation's next turn, or for tools' results."""
 
@@ -137,7 +130,6 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     slots: Slots
     spares: Spares
     agents: Spares
-    primed: Primed
     kept: Kept
     processes: Processes
     plan: Plan
@@ -193,14 +185,15 @@ class Backend(Protocol):
         preparation: Preparation | None = None,
         *,
         client: str = "",
-        first: bool = True,
     ) -> Turn:
         """Return the turn of a conversation; it starts when it is iterated. `cancellation` ends it from outside.
 
-        It is the `first` of its request, unless that wants several answers to the same.
         Where there is a `preparation` it begins with that, which gives the conversation to go on with. Slots and queue
         are shared out fairly over the `client`s. Raises QueueFull or ShuttingDown. Close the turn when done.
         """
+
+    def forget(self, owner: str) -> None:
+        """Let nothing wait any longer that knows words of this owner's, whose key is gone."""
 
     def status(self) -> Status:
         """Return how it is, at once; what is known of the plan is refreshed soon where it is old."""

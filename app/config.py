@@ -71,16 +71,14 @@ class Settings:
     )
     spares: int = _setting("CLAUDE_PROXY_SPARES", 1, "CLI processes kept started in advance.", read.integer(0, 64))
     keep: int = _setting(
-        "CLAUDE_PROXY_KEEP", 4, "CLI processes kept for the next turn of their conversation.", read.integer(0, 64)
+        "CLAUDE_PROXY_KEEP",
+        4,
+        "CLI processes that wait for what comes next, each with a conversation that it goes on with or goes back in; "
+        "with 0 each answers one request.",
+        read.integer(0, 64),
     )
     keep_seconds: float = _setting(
-        "CLAUDE_PROXY_KEEP_SECONDS", 600.0, "How long each of them is kept, in seconds.", read.seconds
-    )
-    primed: int = _setting(
-        "CLAUDE_PROXY_PRIMED",
-        1,
-        "System prompts (with tools and options) that recur and are told to a CLI process in advance.",
-        read.integer(0, 16),
+        "CLAUDE_PROXY_KEEP_SECONDS", 600.0, "How long each of them waits, in seconds.", read.seconds
     )
     tools: tuple[str, ...] = _setting(
         "CLAUDE_PROXY_TOOLS",

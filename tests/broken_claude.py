@@ -164,6 +164,10 @@ class Between:
 
     def assistant(self, line: Line) -> Iterator[Line]:
         content = line["message"]["content"]
+        if not content:  # words of the user's, told at once
+            if "drops earlier texts" not in self.faults:
+                yield line
+            return
         if "drops assistant lines" in self.faults and content[0]["type"] == "text":
             return
         if "swaps turns" in self.faults and content[0]["type"] == "text":

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from app.backend import Cli, Kept, Plan, Primed, Processes, Readiness, Slots, Spares, Status
+from app.backend import Cli, Kept, Plan, Processes, Readiness, Slots, Spares, Status
 from app.events import TextDelta, TurnEnd, TurnStart, Usage
 
 READY = Readiness(None, Cli(found=True, put_aside=None, path="/bin/claude", version="2.1.300"), "present")
 IDLE = Status(
-    slots=Slots(8, 0, 0), spares=Spares(2, 2), agents=Spares(0, 0), primed=Primed(2, 0), kept=Kept(8, 0, 0),
+    slots=Slots(8, 0, 0), spares=Spares(2, 2), agents=Spares(0, 0), kept=Kept(8, 0, 0),
     processes=Processes(2, {"spare": 2}, {}), plan=Plan({}, []), promises={}, put_aside=False,
 )  # fmt: skip
 
@@ -53,10 +53,13 @@ class FakeBackend:
         if self.refusal is not None:
             raise self.refusal
 
-    def run(self, conversation, cancellation, preparation=None, *, client="", first=True):
-        self.asked.append((conversation, client, first))
+    def run(self, conversation, cancellation, preparation=None, *, client=""):
+        self.asked.append((conversation, client))
         self.turns.append(FakeTurn(cancellation, self.error))
         return self.turns[-1]
+
+    def forget(self, owner):
+        pass
 
     def status(self):
         return self.told

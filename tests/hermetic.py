@@ -34,8 +34,6 @@ def environment(home: Path, base_url: str = NOWHERE, **extra: str) -> dict[str, 
         "CLAUDE_PROXY_PASS_ENV": PASSED,
         "CLAUDE_PROXY_STATE_DIR": str(home / "state"),
         "LOG_FORMAT": "text",
-        # Tests count processes, and ask the same again and again; those of primed processes want some.
-        "CLAUDE_PROXY_PRIMED": "0",
         # A test that has the plan used up leaves the server as it was for the next.
         "CLAUDE_PROXY_LIMIT_PROBE": "0.001",
         **extra,

@@ -108,10 +108,12 @@ class Server:
         return status, headers, json.loads(data)
 
     @contextlib.contextmanager
-    def open_stream(self, text: str, *headers: str, stream: bool = True) -> Iterator[socket.socket]:
-        """Send a question, with further header lines, and yield the raw connection, answer unread."""
-        body = {"model": "sonnet", "messages": [{"role": "user", "content": text}], "stream": stream}
-        data = json.dumps(body).encode()
+    def open_stream(
+        self, text: str, *headers: str, stream: bool = True, body: dict[str, Any] | None = None
+    ) -> Iterator[socket.socket]:
+        """Send a question, or a whole `body`, with further header lines; yield the raw connection, answer unread."""
+        asked = {"model": "sonnet", "messages": [{"role": "user", "content": text}], "stream": stream}
+        data = json.dumps(body or asked).encode()
         lines = ("POST /v1/chat/completions HTTP/1.1", "Host: localhost", f"Content-Length: {len(data)}", *headers)
         head = "\r\n".join((*lines, "", ""))
         with socket.create_connection(("127.0.0.1", self.port), timeout=30) as connection:
@@ -143,15 +145,10 @@ class Server:
         return slots["running"], slots["waiting"]
 
     def is_whole(self) -> bool:
-        """Tell whether no turn runs or waits, and no process lives but those kept and a spare that is ready."""
+        """Tell whether no turn runs or waits, and no process lives but those that wait."""
         ready = self.get("/ready")[1]
         spares, kept = ready["spares"]["ready"], ready["kept"]["idle"] + ready["kept"]["parked"]
-        primed = ready["primed"]["ready"]
-        return (
-            self.slots() == (0, 0)
-            and spares == ready["spares"]["wanted"]
-            and len(self.children()) == spares + primed + kept <= spares + primed + ready["kept"]["limit"]
-        )
+        return self.slots() == (0, 0) and spares == ready["spares"]["wanted"] and len(self.children()) == spares + kept
 
     def worker(self) -> psutil.Process:
         """Return the one gunicorn worker."""

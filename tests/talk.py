@@ -35,6 +35,11 @@ class Talk:
         return [{"role": "tool", "tool_call_id": call["id"], "content": f"{text} {call['id']}"} for call in calls]
 
 
+def process_of(body: dict[str, Any]) -> str:
+    """Return which process sent a request to the API, by the session that it calls its own."""
+    return str(json.loads(body["metadata"]["user_id"])["session_id"])
+
+
 def turns(body: dict[str, Any]) -> list[tuple[str, Any]]:
     """Return the turns of an API request in one form: no system notes, no cache marks, a text as a list of blocks."""
     found = []

@@ -18,6 +18,7 @@ class Capabilities:
 
     composed: bool = False  # a user line can be marked as a client's own words, else a slash gets a newline in front
     going_back: bool = False  # a process can be taken back to before a user line, else its conversation is told anew
+    quick_history: bool = False  # earlier texts of the user are taken without an acknowledgement, else it is waited for
     manifests: bool = False  # it takes the tools' list in advance, else it asks for it
     models: bool = False  # it lists the login's models before it is initialized, else with the first turn
     counting: bool = False  # it counts a conversation's tokens without asking a model

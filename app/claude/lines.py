@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import msgspec
@@ -12,6 +13,9 @@ from app.conversation import Block, RedactedThinkingBlock, TextBlock, ThinkingBl
 from app.errors import CliFailed
 
 MAX_LINE = 64 * 2**20
+
+# As in <local-command-stdout> or <system-reminder>: all of the CLI's own marks have a hyphen, or are this one.
+OWN_MARK = re.compile(r"</?(?:[a-z]+-[a-z-]+|tick)[ />]")
 
 _encoder = msgspec.json.Encoder()
 
@@ -87,6 +91,29 @@ def user_line(content: tuple[Block, ...], *, ask: bool, composed: bool, uuid: st
     if uuid is not None:
         line["uuid"] = uuid
     return _line(line)
+
+
+def is_quick(text: str) -> bool:
+    """Tell whether a text may go as a `quick_user_line`: where it looks like the CLI's own words that may drop it."""
+    return OWN_MARK.search(text) is None
+
+
+def quick_user_line(text: str) -> bytes:
+    """Return a user turn of the history that the CLI takes at once and without a word, as it takes an assistant turn.
+
+    It is how the CLI is told what a command of its own had said in a conversation that goes on (2.1.260 to 2.1.332); it
+    goes to the API as the user's words, unchanged. One cannot go back to before it.
+    """
+    message = {"role": "assistant", "content": []}
+    return _line(
+        {
+            "type": "assistant",
+            "message": message,
+            "parent_tool_use_id": None,
+            "is_meta": True,
+            "local_command_source": text,
+        }
+    )
 
 
 def assistant_line(content: tuple[Block, ...], message_id: str, model: str) -> bytes:

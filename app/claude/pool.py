@@ -29,8 +29,8 @@ class Pool:
     """Runs conversations on CLI processes. Call `open` after any fork, and `drain` or `close` before the end."""
 
     def __init__(self, settings: Settings, catalogue: Catalogue) -> None:
-        self.supply = Supply(settings, catalogue)
         self.slots = Slots(settings.max_concurrency, settings.queue_limit)
+        self.supply = Supply(settings, catalogue, lambda: self.slots.running)
         self._settings = settings
         self._lock = threading.Lock()
         self._runs: set[Run] = set()
@@ -48,11 +48,9 @@ class Pool:
         preparation: Preparation | None = None,
         *,
         client: str = "",
-        first: bool = True,
     ) -> Run:
         """Return the turn of a conversation; it starts when it is iterated. `cancellation` ends it from outside.
 
-        It is the `first` of its request, unless that wants several answers to the same.
         Where there is a `preparation` it begins with that, which gives the conversation to go on with. Slots and queue
         are shared out fairly over the `client`s. Raises QueueFull or ShuttingDown. Close the run when done.
         """
@@ -72,9 +70,7 @@ class Pool:
             deadlines=deadlines,
             cancellation=cancellation,
             supply=self.supply,
-            running=lambda: self.slots.running,
             finished=self._finished,
-            first=first,
         )
         with self._lock:
             self._runs.add(run)
@@ -87,21 +83,24 @@ class Pool:
         """
         self.supply.plan.check(model)
 
+    def forget(self, owner: str) -> None:
+        """Let no process wait any longer that was told words of this owner's."""
+        self.supply.shelf.give_up_of(owner)
+
     def status(self) -> Status:
         """Return how the pool is, at once; what is known of the plan is refreshed soon where it is old."""
         supply, slots = self.supply, self.slots
         supply.inquiry.look()
-        registry, kept = supply.registry, supply.kept
+        registry, shelf = supply.registry, supply.shelf
         # As requests and the shelf saw it last: a look at the figures starts nothing.
         choice = supply.locator.last
         proof = supply.locator.proof(choice.serving) if choice is not None and choice.serving is not None else None
         broken = len(proof.broken) if proof is not None else 0
         return Status(
             slots=backend.Slots(slots.limit, slots.running, slots.waiting),
-            spares=backend.Spares(supply.spares.wanted, supply.spares.ready),
-            agents=backend.Spares(supply.agents.wanted, supply.agents.ready),
-            primed=backend.Primed(supply.primed.limit, supply.primed.ready),
-            kept=backend.Kept(kept.limit, kept.idle, kept.parked),
+            spares=backend.Spares(**supply.keeper.spares()),
+            agents=backend.Spares(**supply.keeper.agents()),
+            kept=backend.Kept(shelf.limit, shelf.idle, shelf.parked),
             processes=backend.Processes(len(registry), dict(registry.starts), dict(registry.ends)),
             plan=backend.Plan(supply.plan.windows, supply.plan.limits),
             promises={} if proof is None else {"kept": len(proof.outcomes) - broken, "broken": broken},
@@ -121,8 +120,8 @@ class Pool:
         login = supply.login.state(binary.path)
         if login in {"absent", "failed"}:
             reason = reason or login_sentence(supply.login.command(binary.path))
-        elif supply.spares.problem is not None and supply.spares.problem.code not in LOOKED_AT:
-            reason = reason or supply.spares.problem.message
+        elif supply.keeper.problem is not None and supply.keeper.problem.code not in LOOKED_AT:
+            reason = reason or supply.keeper.problem.message
         proof = _told(supply.locator.proof(binary))
         cli = Cli(
             found=True,

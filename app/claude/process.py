@@ -50,6 +50,7 @@ class Process:
         self._lines = LineBuffer()
         self._stderr_tail = b""
         self._closing = threading.Lock()
+        self._writing = threading.Lock()
         self._closed = False
         # What its tools start inherits it, and is known by it when there is no CLI left to tell whose they are.
         self._mark = {MARK: secrets.token_hex(8)} if with_tools else {}
@@ -100,13 +101,14 @@ class Process:
         return self._stderr_tail.decode(errors="replace").strip()
 
     def write(self, data: bytes, timeout: float) -> None:
-        """Write all of `data`, waiting at most `timeout` seconds for the CLI to take it.
+        """Write all of `data`, waiting at most `timeout` seconds for the CLI to take it; one after the other.
 
         Raises CliFailed when the process is gone, TurnTimeout when it does not read.
         """
         try:
-            self._stdin.settimeout(timeout)
-            self._stdin.sendall(data)
+            with self._writing:
+                self._stdin.settimeout(timeout)
+                self._stdin.sendall(data)
         except TimeoutError as error:
             raise TurnTimeout("The claude CLI did not take its input in time.") from error
         except OSError as error:

@@ -156,6 +156,7 @@ class ControlPayload(msgspec.Struct):
     # Of any shape: the CLI calls the one experimental, and documents the other nowhere.
     rate_limits: Any = None
     rewound: Any = None
+    target_message_uuid: Any = msgspec.field(default=None, name="targetMessageUuid")
 
 
 class ControlReply(msgspec.Struct):

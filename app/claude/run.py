@@ -2,31 +2,43 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import logging
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from typing import Literal
 
 from app.cancellation import Cancellation
 from app.claude.admission import Admission
-from app.claude.binary import Binary
 from app.claude.deadlines import Deadlines
-from app.claude.kept import Kept
-from app.claude.lineage import extended, lineage
-from app.claude.process import Process
+from app.claude.fate import Ended, fate
+from app.claude.lineage import lineage, steps
+from app.claude.shelf import Taken, Waiting
 from app.claude.supply import Supply
 from app.claude.turn import TurnRun
 from app.conversation import Conversation
-from app.errors import BadRequest, CliFailed, NotLoggedIn, PlanLimit, ProxyError, TurnTimeout
+from app.errors import (
+    AnswerCut,
+    BadRequest,
+    CliFailed,
+    NotLoggedIn,
+    Overloaded,
+    PlanLimit,
+    ProxyError,
+    SchemaUnsatisfied,
+    ShuttingDown,
+    ToolChoiceUnsatisfied,
+    TurnTimeout,
+)
 from app.events import Event, TextDelta, ThinkingDelta, TurnEnd, TurnStart, Usage
 from app.transcript import Transcript
 
 log = logging.getLogger(__name__)
 
-Served = Literal["kept", "parked", "primed", "spare", "cold"]
-# After these the CLI has nothing left to do, and leaves by itself when its input ends.
-COMPLETE = frozenset({"end_turn"})
+Served = Literal["kept", "parked", "rewound", "reused", "spare", "cold"]
+# These say nothing against the process, which may answer the next request.
+HARMLESS = (BadRequest, Overloaded, AnswerCut, SchemaUnsatisfied, ToolChoiceUnsatisfied)
 
 
 class Run:
@@ -45,9 +57,7 @@ class Run:
         deadlines: Deadlines,
         cancellation: Cancellation,
         supply: Supply,
-        running: Callable[[], int],
         finished: Callable[[Run], None],
-        first: bool,
     ) -> None:
         self.cancellation = cancellation
         self.served: Served | None = None
@@ -61,16 +71,12 @@ class Run:
         self._admission = admission
         self._deadlines = deadlines
         self._supply = supply
-        self._running = running
         self._finished = finished
-        self._first = first
-        self._lineage: list[bytes] = []
         self._transcript = Transcript(signed=admission.conversation.options.signed)
-        self._binary: Binary | None = None
-        self._process: Process | None = None
+        self._waiting: Waiting | None = None
         self._released = False
         self._turn_run: TurnRun | None = None
-        self._blamed = False  # the process itself failed, so the log wants its last words
+        self._error: ProxyError | None = None
         self._batches = self._generate()
 
     def __iter__(self) -> Iterator[list[Event]]:
@@ -106,9 +112,9 @@ class Run:
         except ProxyError as error:
             # A cancelled turn ends as a killed process; the reason is the truth.
             reason = self.cancellation.reason
+            self._error = error if reason is None or isinstance(error, TurnTimeout) else None
             error = reason or error
             self.note(error)
-            self._blamed = reason is None and isinstance(error, CliFailed | TurnTimeout)
             if isinstance(error, NotLoggedIn):
                 self._supply.login.failed()
             self._note_limit(error)
@@ -117,50 +123,49 @@ class Run:
             self._release()
 
     def _attempts(self) -> Iterator[list[Event]]:
-        self._supply.locator.check(self._conversation)
-        self._lineage = lineage(self._conversation)
-        kept = self._supply.take_kept(self._conversation, self._lineage, self._running())
-        if kept is not None:
-            self.served = "parked" if kept.calls else "primed" if kept.primed else "kept"
-            turn = self._turn(kept.process, kept.binary, kept)
-            # Replay is always right, so what fails before the answer's beginning is tried again that way.
-            if (yield from self._succeeds(turn, lambda error: not turn.answering and _may_be_stale(error, kept))):
-                return
-        own_tools = self._conversation.own_tools
-        spare = self._supply.take(self._running(), own_tools)
-        self.served = "spare" if spare.ready else "cold"
-        turn = self._turn(spare.process, spare.binary)
-        # A spare may have died while it waited.
-        waited = spare.ready
-        if (
-            yield from self._succeeds(
-                turn, lambda error: waited and not turn.channel.opened and isinstance(error, CliFailed)
+        """Yield the turn's batches; where a process that was there before the request fails it, of another's turn."""
+        conversation = self._conversation
+        self._supply.locator.check(conversation)
+        told = steps(conversation.turns)
+        digests = lineage(conversation, told)
+        while True:
+            taken = self._supply.take(conversation, digests, told, self.served)
+            self.served = _served(taken, digests)
+            turn = TurnRun(
+                taken, conversation, told, digests, self._deadlines, waited=taken.waiting.ready or taken.waiting.told
             )
-        ):
+            self._waiting, self._turn_run = taken.waiting, turn
+            self.cancellation.on_cancel(lambda turn=turn: self._stop(turn))  # type: ignore[misc]
+            self._deadlines.touch()
+            try:
+                yield from self._observe(turn)
+            except ProxyError as error:
+                if self.cancellation.reason is not None or turn.answering or not self._is_to_blame(taken, error):
+                    raise
+                process = taken.waiting.process
+                log.warning("%s process failed pid=%d error=%s", self.served, process.pid, error.code)
+                self._waiting = None
+                self._supply.dispose(process, at_once=True, cause="failed")
+                continue
             return
-        self.served = "cold"
-        fresh = self._supply.start(own_tools)
-        yield from self._observe(self._turn(fresh.process, fresh.binary))
 
-    def _succeeds(self, turn: TurnRun, forgivable: Callable[[ProxyError], bool]) -> Generator[list[Event], None, bool]:
-        """Yield a turn's batches; return False where it failed in a way that the client need not know of."""
-        try:
-            yield from self._observe(turn)
-        except ProxyError as error:
-            if self._process is None or self.cancellation.reason is not None or not forgivable(error):
-                raise
-            log.warning("%s process failed pid=%d error=%s", self.served, self._process.pid, error.code)
-            self._supply.dispose(self._process, at_once=True, cause="failed")
-            return False
-        return True
+    def _is_to_blame(self, taken: Taken, error: ProxyError) -> bool:
+        """Tell whether a process that was started before the request may have failed it.
 
-    def _turn(self, process: Process, binary: Binary, kept: Kept | None = None) -> TurnRun:
-        self._process, self._binary = process, binary
-        self.cancellation.on_cancel(lambda: self._supply.dispose(process, at_once=True, cause="cancelled"))
-        self._deadlines.touch()
-        composed = binary.capabilities.composed
-        self._turn_run = TurnRun(process, self._conversation, self._deadlines, composed=composed, kept=kept)
-        return self._turn_run
+        It may be dead, or know something that the API refuses; telling another the conversation anew is always right.
+        """
+        if isinstance(error, CliFailed):
+            return taken.waiting.in_advance
+        return isinstance(error, BadRequest) and taken.place > 0
+
+    def _stop(self, turn: TurnRun) -> None:
+        """End the turn from outside: by asking the CLI to end it, where the process may be of further use."""
+        reason = self.cancellation.reason
+        if turn.asked and not isinstance(reason, ShuttingDown) and self._supply.undoes(turn.waiting):
+            with contextlib.suppress(ProxyError):
+                turn.channel.interrupt()
+                return
+        self._supply.dispose(turn.waiting.process, at_once=True, cause="cancelled")
 
     def _observe(self, turn: TurnRun) -> Iterator[list[Event]]:
         for batch in turn.batches():
@@ -187,8 +192,6 @@ class Run:
         self._supply.catalogue.update(turn.channel.models)
         # Not earlier: a starting CLI takes half a second of a core, which the first token of this turn needs.
         self._supply.refill(proven=True)
-        if self._first and self.served not in {"kept", "parked"}:
-            self._supply.primed.note(self._conversation, self._lineage[0])
 
     def _note_limit(self, error: ProxyError) -> None:
         told = self._turn_run.limit if self._turn_run is not None else None
@@ -196,43 +199,63 @@ class Run:
             self._supply.plan.refused(told, self._conversation.model, error.message)
 
     def _part_with(self, turn: TurnRun) -> None:
-        """Keep the process for what follows in this conversation, or see that it does nothing more."""
-        process, binary, said = self._process, self._binary, self._transcript.turn()
-        if process is None or binary is None:
+        """Give the process back to the shelf, or see that it does nothing more; once."""
+        waiting, self._waiting = self._waiting, None
+        if waiting is None:
             return
-        if turn.open_calls is not None and said is not None and self._conversation.goes_on:
-            self.cancellation.on_cancel(None)
-            if self.cancellation.reason is None:
-                self._process = None
-                digest = extended(self._lineage[-1], said)
-                turns = len(self._conversation.turns) + 1
-                affinity = self._conversation.affinity
-                told = turn.channel
-                self._supply.kept.put(
-                    Kept(process, binary, told.tools, digest, turns, turn.open_calls, told.models, affinity)
-                )
-                return
-        # Left with an answer cut, the CLI asks the API to go on, at once: even at SIGTERM it still sends that request.
-        if self.stop_reason not in COMPLETE:
-            process.kill()
+        # From here on a cancellation has nothing to end; one that was faster has.
+        self.cancellation.on_cancel(None)
+        cut = self.cancellation.reason is not None
+        if self.stop_reason is not None and not cut:
+            turn.remember(self._transcript.turn())
+        else:
+            waiting.memory.exact = False
+        waiting.models, waiting.affinity = turn.channel.models, self._conversation.affinity
+        waiting.goes_on = self._conversation.goes_on
+        undoes = self._supply.undoes(waiting)
+        end = fate(
+            Ended(
+                stop_reason=self.stop_reason,
+                idle=turn.channel.idle,
+                exact=waiting.memory.exact and (waiting.binary.capabilities.parked or not waiting.memory.calls),
+                asked=turn.asked,
+                sound=self._is_sound(),
+                goes_on=self._conversation.goes_on,
+                going_back=undoes,
+            )
+        )
+        cause = "failed" if self.error_code and not cut and self.stop_reason is None else end.why
+        self._supply.part_with(turn, end.what, cause, interrupted=cut)
+
+    def _is_sound(self) -> bool:
+        if isinstance(self.cancellation.reason, ShuttingDown):
+            return False
+        return self._error is None or isinstance(self._error, HARMLESS)
 
     def _release(self) -> None:
         if self._released:
             return
         self._released = True
         self.cancellation.on_cancel(None)
-        if self._turn_run is not None and self._turn_run.limit is not None:
-            self._supply.plan.note(self._turn_run.limit)
-        if self._process is not None:
-            if self._blamed:
-                process = self._process
+        turn = self._turn_run
+        if turn is not None and turn.limit is not None:
+            self._supply.plan.note(turn.limit)
+        if turn is not None and self._waiting is not None:
+            if isinstance(self._error, CliFailed | TurnTimeout):
+                process = self._waiting.process
                 log.warning("cli failed pid=%d exit=%s stderr=%r", process.pid, process.exit_code, process.stderr_tail)
-            cause = "turn_over" if self.stop_reason is not None else "failed" if self.error_code else "cancelled"
-            self._supply.dispose(self._process, at_once=self.stop_reason not in COMPLETE, cause=cause)
+            self._part_with(turn)
         self._admission.leave()
         self._finished(self)
 
 
-def _may_be_stale(error: ProxyError, kept: Kept) -> bool:
-    """Tell whether a kept process may be to blame: dead, or with something in its memory that the API refuses."""
-    return isinstance(error, CliFailed) or (not kept.primed and isinstance(error, BadRequest))
+def _served(taken: Taken, lineage: Sequence[bytes]) -> Served:
+    """Return in what way a process is to answer."""
+    memory = taken.waiting.memory
+    if taken.waiting.spare:
+        return "spare" if taken.waiting.ready else "cold"
+    if taken.place == 0 and not memory.knows(lineage):
+        return "reused"
+    if taken.place < len(memory.lines) or not memory.exact:
+        return "rewound"
+    return "parked" if memory.calls else "kept"

@@ -1,55 +1,71 @@
-"""Where a turn gets its process from: the executable, its login, spares and fresh starts."""
+"""Where a turn gets its process from, and where it goes afterwards."""
 
 from __future__ import annotations
 
 import contextlib
+import logging
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from app import agent_turns
 from app.claude import command
 from app.claude.binary import Locator
+from app.claude.channel import Channel
+from app.claude.deadlines import Deadlines
+from app.claude.fate import What
 from app.claude.inquiry import Inquiry
-from app.claude.kept import Kept, KeptProcesses
+from app.claude.keeper import Keeper
 from app.claude.login import Login
 from app.claude.plan import Plan
-from app.claude.primed import Primed
 from app.claude.process import Process
 from app.claude.registry import Registry
-from app.claude.spares import Spare, Spares
+from app.claude.shelf import Shelf, Taken, Waiting
+from app.claude.turn import TurnRun
 from app.config import Settings
-from app.conversation import Conversation
-from app.errors import ConfigError
+from app.conversation import Conversation, Turn
+from app.errors import ConfigError, ProxyError
 from app.models import Catalogue
 
+log = logging.getLogger(__name__)
+
+# How long a turn that is interrupted may take to end, in seconds; then its process is ended.
+UNDO_PATIENCE = 1.0
 # https://docs.openclaw.ai/concepts/agent-workspace
 OPENCLAW_WORKSPACE = ".openclaw/workspace"
 
 
 class Supply:
-    """Processes for turns. Call `open` in the process that serves, after any fork, and `close` before it ends."""
+    """Processes for turns, of which `running` counts those that go on.
 
-    def __init__(self, settings: Settings, catalogue: Catalogue) -> None:
+    Call `open` in the process that serves, after any fork, and `close` before it ends.
+    """
+
+    def __init__(self, settings: Settings, catalogue: Catalogue, running: Callable[[], int]) -> None:
         self.catalogue = catalogue
         self.locator = Locator(settings)
         self.login = Login(settings.cli_environ)
         self.registry = Registry(settings.state_dir / "processes")
-        self.spares = Spares(settings.spares, lambda: self.start(cause="spare"), self.registry, catalogue)
-        # None until the first turn that needs one: a process takes memory.
-        usual = agent_turns.usual(settings)
-        self.agents = Spares(0, lambda: self.start(usual, cause="spare"), self.registry, catalogue)
-        self.plan = Plan(catalogue.family, settings.limit_probe)
-        self.inquiry = Inquiry(self.plan, self.spares.ask)
-        self.kept = KeptProcesses(settings.keep, settings.keep_seconds, self.registry)
-        self.primed = Primed(
-            settings.primed,
+        self.shelf = Shelf(
+            settings.keep,
             settings.keep_seconds,
-            current=self.locator.current,
-            start=lambda: self.start(cause="primed"),
+            allowed=settings.max_concurrency,
+            running=running,
             registry=self.registry,
         )
+        self.keeper = Keeper(
+            self.shelf,
+            {(): settings.spares},
+            current=self.locator.current,
+            start=lambda own_tools: self.start(own_tools, cause="spare"),
+            undo=self._undo_abandoned,
+            registry=self.registry,
+            catalogue=catalogue,
+        )
+        self.plan = Plan(catalogue.family, settings.limit_probe)
+        self.inquiry = Inquiry(self.plan, self.keeper.ask)
         self._settings = settings
+        self._running = running
         self._workspace = settings.state_dir / "workspace"
 
     def open(self) -> None:
@@ -61,40 +77,30 @@ class Supply:
         for folder in (state, self._workspace, state / "processes"):
             private_folder(folder)
         threading.Thread(target=self.registry.sweep, name="sweep", daemon=True).start()
-        self.spares.open()
+        self.keeper.open()
 
-    def take_kept(self, conversation: Conversation, lineage: Sequence[bytes], running: int) -> Kept | None:
-        """Return a process that has the beginning of this conversation in it, or its opening, if there is one.
+    def take(
+        self, conversation: Conversation, lineage: Sequence[bytes], steps: Sequence[Turn], failed: str | None
+    ) -> Taken:
+        """Return the process that knows most of a conversation, else one that was started in advance, else a new one.
 
-        For one of the latter the kept ones make room, as in `take`. Raises CliFailed.
+        One with tools of Claude Code's own works with these in the workspace; it is never one that a plain chat gets.
+        `failed` says in what way a process served this turn that failed it. Raises CliFailed.
         """
         binary = self.locator.current()
-        kept = self.kept.take(conversation, lineage, binary)
-        if kept is not None:
-            return kept
-        primed = self.primed.take(lineage[0], binary)
-        if primed is not None:
-            self._make_room(running)
-        return primed
+        own_tools = conversation.own_tools
+        taken = self.shelf.take(lineage, steps, own_tools, binary) if failed is None else None
+        if taken is not None:
+            return taken
+        self.shelf.make_room(self._running())
+        if failed in {"spare", "cold"}:
+            return Taken(self.start(own_tools))
+        if self._settings.spares and own_tools and own_tools == agent_turns.usual(self._settings):
+            # None until the first turn that needs one: a process takes memory.
+            self.keeper.wanted.setdefault(own_tools, 1)
+        return Taken(self.shelf.take_spare(own_tools, binary) or self.start(own_tools))
 
-    def take(self, running: int, own_tools: tuple[str, ...] = ()) -> Spare:
-        """Return a process that was started in advance if there is one, else one started now. Raises CliFailed.
-
-        One with `own_tools` works with these in the workspace; it is never one that a plain chat gets. Kept processes
-        make room: with those of the `running` turns they are never more than turns are allowed.
-        """
-        self._make_room(running)
-        spares = self.spares
-        if own_tools:
-            if own_tools != agent_turns.usual(self._settings):
-                return self.start(own_tools)
-            spares = self.agents
-            if self._settings.spares and not spares.wanted:
-                spares.wanted = 1
-                spares.open()
-        return spares.take(self.locator.current()) or self.start(own_tools)
-
-    def start(self, own_tools: tuple[str, ...] = (), *, cause: str = "request") -> Spare:
+    def start(self, own_tools: tuple[str, ...] = (), *, cause: str = "request") -> Waiting:
         """Start a process, which is counted under `cause`.
 
         Raises CliFailed when the CLI is missing, too old or does not start.
@@ -109,35 +115,74 @@ class Supply:
             argv, env, folder = command.argv(binary.path, model), command.environment(environ), self._workspace
         with contextlib.suppress(OSError):  # starting in a folder that is gone says what is wrong
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        return Spare(self.registry.start(argv, env, folder, with_tools=bool(own_tools), cause=cause), binary)
+        process = self.registry.start(argv, env, folder, with_tools=bool(own_tools), cause=cause)
+        return Waiting(process, binary, own_tools, in_advance=cause != "request")
+
+    def undoes(self, waiting: Waiting) -> bool:
+        """Tell whether the turn of a process can be undone, and the process be of use to another."""
+        return self.shelf.takes and not waiting.own_tools and waiting.binary.capabilities.going_back
+
+    def part_with(self, turn: TurnRun, what: What, cause: str, *, interrupted: bool) -> None:
+        """Do with the process of a turn that is over what was decided; `interrupted` says that it was asked to end."""
+        waiting, channel = turn.waiting, turn.channel
+        if what == "keep" or (what == "undo" and channel.idle):
+            self.shelf.put(waiting)
+        elif what == "undo":
+            self._undo(waiting, channel, interrupted=interrupted, cause=cause)
+        else:
+            if what == "kill":
+                waiting.process.kill()
+            self.dispose(waiting.process, at_once=what == "kill", cause=cause)
 
     def refill(self, *, proven: bool = False) -> None:
         """Replace the spares that were taken soon; `proven` says that a process has just worked."""
-        self.spares.refill(proven=proven)
-        self.agents.refill(proven=proven)
+        self.keeper.wake(proven=proven)
 
     def dispose(self, process: Process, *, at_once: bool, cause: str) -> None:
         """End a process in the background; `at_once` when it may be busy. It is counted under `cause`."""
         self.registry.dispose(process, at_once=at_once, cause=cause)
 
     def stop(self) -> None:
-        """End what only waits, and keep nothing any longer; idempotent."""
-        self.spares.close()
-        self.agents.close()
-        self.kept.close()
-        self.primed.close()
+        """End what only waits, and let nothing wait any longer; idempotent."""
+        self.keeper.close()
+        self.shelf.close()
 
     def close(self) -> None:
         """End every process and wait for it; idempotent and bounded."""
         self.stop()
         self.registry.close()
         # What it may have been starting meanwhile was refused by the registry.
-        self.spares.join()
-        self.agents.join()
-        self.primed.join()
+        self.keeper.join()
 
-    def _make_room(self, running: int) -> None:
-        self.kept.shrink(self._settings.max_concurrency - running)
+    def _undo(self, waiting: Waiting, channel: Channel, *, interrupted: bool, cause: str) -> None:
+        """Interrupt a turn and put its process back, in the background; end it where that takes too long."""
+
+        def undo() -> None:
+            try:
+                if not interrupted:
+                    channel.interrupt()
+                for _ in channel.until_idle(UNDO_PATIENCE):
+                    pass
+                channel.tools.forget()
+                waiting.memory.calls = frozenset()
+                waiting.memory.exact = False
+            except ProxyError as error:
+                log.info("not undone pid=%d error=%s", waiting.process.pid, error.code)
+                waiting.process.kill()
+                self.dispose(waiting.process, at_once=True, cause=cause)
+                return
+            self.shelf.put(waiting)
+
+        threading.Thread(target=undo, name="undo", daemon=True).start()
+
+    def _undo_abandoned(self, waiting: Waiting) -> None:
+        """Undo a turn whose calls nobody has answered in time."""
+        if not self.undoes(waiting) or waiting.tools is None:
+            self.shelf.discard(waiting)
+            return
+        channel = Channel(waiting.process, waiting.tools, Deadlines(2 * UNDO_PATIENCE, 2 * UNDO_PATIENCE))
+        channel.idle = False
+        self._undo(waiting, channel, interrupted=False, cause="surplus")
 
     def _agent_workspace(self) -> Path:
         if self._settings.workspace is not None:

@@ -49,6 +49,11 @@ class ToolServer:
             raise CliFailed(NO_CALL_ID, code="cli_protocol")
         return b"".join(self._answer(call_id) for call_id in list(self._open) if call_id in self._results)
 
+    def forget(self) -> None:
+        """Forget the calls that are open, and results that wait: the turn they belong to is undone."""
+        self._open.clear()
+        self._results.clear()
+
     def reply(self, line: ControlRequest) -> bytes | None:
         """Return the line that answers a request of the CLI, or None for a call whose result is not there yet."""
         message = line.request.message

@@ -11,11 +11,15 @@ from app.config import setting_names
 CLIENT = "CLAUDE_PROXY_API_KEY"
 
 
+# What became of settings that there were once.
+GONE = {"CLAUDE_PROXY_PRIMED": "CLAUDE_PROXY_PRIMED has no effect any more: processes go back instead; unset it"}
+
+
 def find_misspelt(environ: Mapping[str, str]) -> dict[str, str]:
     """Return, for each variable that looks like a setting of this server and is none, a sentence."""
     known = [*setting_names(), CLIENT]
     names = sorted(name for name in environ if name.startswith("CLAUDE_PROXY_") and name not in known)
-    return {name: f"no such setting: {name}{_meant(name, known)}" for name in names}
+    return {name: GONE.get(name) or f"no such setting: {name}{_meant(name, known)}" for name in names}
 
 
 def _meant(name: str, known: list[str]) -> str:

@@ -17,8 +17,7 @@ from app.console.settings import read
 DAY = 86400
 UNITS = ((DAY, "d"), (3600, "h"), (60, "min"), (1, "s"))
 KNOWN = frozenset(
-    "status reason demo cli unproven login"
-    " slots spares agents primed kept uptime_s plan limited processes last_errors".split()
+    "status reason demo cli unproven login slots spares agents kept uptime_s plan limited processes last_errors".split()
 )
 
 
@@ -66,8 +65,6 @@ def lines(url: str, body: dict[str, Any]) -> Iterator[tuple[str, str]]:
         yield "spares", f"{spares.get('ready')} of {spares.get('wanted')} ready"
     if (agents := body.get("agents")) and agents.get("wanted"):
         yield "agents", f"{agents.get('ready')} of {agents.get('wanted')} ready"
-    if primed := body.get("primed"):
-        yield "primed", f"{primed.get('ready')} ready"
     if kept := body.get("kept"):
         of = f" of {kept['limit']}" if "limit" in kept else ""
         yield "kept", f"{kept.get('idle', 0)}{of} for a next turn, {kept.get('parked', 0)} for tool results"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hmac
 import logging
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from app.errors import ConfigError, KeysUnusable
 from app.keys.file import KeyFile
@@ -18,13 +18,14 @@ class Keyring:
     """The keys of the environment and those of the file, which is read again when it has changed. Thread-safe.
 
     Once it has been closed by a key or by the mere file, it stays so until the server starts anew: neither the last
-    key's end nor a lost file opens it.
+    key's end nor a lost file opens it. `revoked` is told the identity of each key that is gone.
     """
 
-    def __init__(self, given: Iterable[Key], file: KeyFile) -> None:
+    def __init__(self, given: Iterable[Key], file: KeyFile, revoked: Callable[[str], object] = lambda _: None) -> None:
         """Read the file. Raises ConfigError when it is not to be trusted."""
         self._given = tuple(given)
         self._file = file
+        self._revoked = revoked
         self._lock = threading.Lock()
         self._signature = file.signature()
         kept = file.read()
@@ -72,6 +73,9 @@ class Keyring:
                 log.info(
                     "API keys read again n=%d%s", len(kept or ()), "" if kept is not None else ", their file is gone"
                 )
+            gone = {key.identity for key in self._kept} - {key.identity for key in kept or ()}
             self._kept = kept or ()
             self._closed = self._closed or kept is not None
             self._signature = signature
+        for identity in gone:
+            self._revoked(identity)

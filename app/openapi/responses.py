@@ -55,7 +55,6 @@ SCHEMAS: dict[str, Any] = {
         slots=closed(limit=NUMBER, running=NUMBER, waiting=NUMBER),
         spares=closed(wanted=NUMBER, ready=NUMBER),
         agents=closed(wanted=NUMBER, ready=NUMBER),
-        primed=closed(limit=NUMBER, ready=NUMBER),
         kept=closed(limit=NUMBER, idle=NUMBER, parked=NUMBER),
         processes=closed(live=NUMBER, started=COUNTS, ended=COUNTS),
         plan=closed(
@@ -81,7 +80,10 @@ HEADERS = {
         "description": "Until the answer began, in milliseconds; of OpenAI's routes.",
         "schema": STRING,
     },
-    "x-proxy-served": {"description": "Which process answered: kept, parked, primed, spare or cold.", "schema": STRING},
+    "x-proxy-served": {
+        "description": "Which process answered: kept, parked, rewound, reused, spare or cold.",
+        "schema": STRING,
+    },
     "X-Session-Id": {"description": "The session, where the request named one.", "schema": STRING},
     "x-proxy-ignored": {"description": "Parameters that were sent and have no effect.", "schema": STRING},
     "x-proxy-interrupted": {"description": "Tool calls without a result, told as interrupted.", "schema": STRING},

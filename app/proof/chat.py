@@ -167,6 +167,22 @@ def going_back_refused(dialogue: Dialogue) -> None:
     compare(dialogue, dialogue.ask(f"Still here. {dialogue.trial.marker}").body)
 
 
+@chat.promise("earlier texts of the user are taken at once, in their order and word for word", switches="quick_history")
+def quick_history(dialogue: Dialogue) -> None:
+    word, file = dialogue.trial.marker, dialogue.trial.secret
+    texts = [f"/clear {word}", f"@{file}", f"!cat {file}", f"#{word}", f"  {word} \n", "(no content)"]
+    texts += [f"<b>{word}</b>", "[Request interrupted by user]", word * 5000]
+    dialogue.tell(user(f"First. {word}"), assistant("I see."))
+    turns = [turn for number, text in enumerate(texts) for turn in (user(text), assistant(f"Fine, {number}."))]
+    dialogue.tell_at_once(*turns)
+    compare(dialogue, dialogue.ask(f"Hm? {word}").body)
+    # It is in nobody's way that goes back, whatever is told next.
+    go_back(dialogue, dialogue.lines[-2])
+    dialogue.tell(user(f"Other. {word}"), assistant("I see."))
+    dialogue.tell_at_once(*turns[:4])
+    compare(dialogue, dialogue.ask(f"Well? {word}").body)
+
+
 @chat.promise("the end of its input ends the process")
 def ends(dialogue: Dialogue) -> None:
     dialogue.trial.end(dialogue.process, at_once=False)

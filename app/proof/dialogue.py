@@ -18,7 +18,7 @@ from app.claude.answer import Answer
 from app.claude.capabilities import Capabilities
 from app.claude.channel import Channel
 from app.claude.deadlines import Deadlines
-from app.claude.lines import assistant_line, control_line, user_line
+from app.claude.lines import assistant_line, control_line, quick_user_line, user_line
 from app.claude.process import Process
 from app.claude.protocol import ControlRequest, Result
 from app.claude.tools import ToolServer
@@ -101,6 +101,18 @@ class Dialogue:
             else:
                 self._say(turn.content, ask=False)
                 self._until_result()
+
+    def tell_at_once(self, *turns: Turn) -> None:
+        """Tell turns of a history, the assistant's and then one text of the user's by turns, waiting for nothing."""
+        pending = b""
+        for number, turn in enumerate(turns, len(self.turns)):
+            if turn.role == "assistant":
+                pending += assistant_line(turn.content, f"msg_{number}", self.conversation.model)
+            else:
+                (block,) = turn.content
+                pending += quick_user_line(cast("TextBlock", block).text)
+            self.turns.append((turn.role, msgspec.to_builtins(turn.content)))
+        self.channel.write(pending)
 
     def ask(self, *content: Block | str, reply: Reply | Failure | None = None, again: Reply | None = None) -> Heard:
         """Ask a question and return what came of it. Raises Broken where it fails and `reply` is no failure.

@@ -67,7 +67,8 @@ class Prover:
 
     def _busy(self) -> bool:
         supply = self._pool.supply
-        starting = supply.spares.ready < supply.spares.wanted and supply.spares.problem is None
+        spares = supply.keeper.spares()
+        starting = spares["ready"] < spares["wanted"] and supply.keeper.problem is None
         return bool(self._pool.slots.running or self._pool.slots.waiting) or starting
 
     def _wanted(self) -> Binary | None:

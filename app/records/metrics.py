@@ -168,7 +168,6 @@ def _processes(status: Status) -> Iterator[Metric]:
     yield _gauge("queue_length", "Requests that wait for a turn.", slots.waiting)
     yield _gauge("spares_wanted", "Processes that are to be kept started.", status.spares.wanted)
     yield _gauge("spares_ready", "Processes that have started and wait.", status.spares.ready)
-    yield _gauge("primed_ready", "Processes that wait with a recurring opening told.", status.primed.ready)
     states = {"idle": kept.idle, "parked": kept.parked}
     yield _gauges("kept", "Processes kept for their conversation's next turn, or for tools' results.", "state", states)
     yield _gauge("processes", "claude processes that live.", processes.live)

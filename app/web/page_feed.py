@@ -113,12 +113,11 @@ def _shown(turn: RequestSummary) -> dict[str, Any]:
 
 
 def _counts(verdict: dict[str, Any], told: dict[str, Any]) -> list[tuple[str, str]]:
-    slots, spares, primed, kept = told["slots"], told["spares"], told["primed"], told["kept"]
+    slots, spares, kept = told["slots"], told["spares"], told["kept"]
     waiting = f", {slots['waiting']} waiting" if slots["waiting"] else ""
     rows = [
         ("Turns", f"{slots['running']} of {slots['limit']} running{waiting}"),
         ("Spares", f"{spares['ready']} of {spares['wanted']} ready"),
-        ("Primed", f"{primed['ready']} ready"),
         ("Kept", f"{kept['idle']} idle, {kept['parked']} parked"),
         ("Login", verdict["login"]),
     ]

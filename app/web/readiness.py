@@ -10,7 +10,7 @@ import msgspec
 from app.backend import Backend
 from app.web.state import State
 
-FIGURES = ("slots", "spares", "agents", "primed", "kept", "processes", "plan", "unproven")
+FIGURES = ("slots", "spares", "agents", "kept", "processes", "plan", "unproven")
 
 
 def verdict(backend: Backend) -> dict[str, Any]:

@@ -99,7 +99,7 @@ def _begin(
         turns.append(turn)
         return turn, session.remembered(turn)
     for conversation, cancellation in zip(conversations, cancellations, strict=True):
-        turn = parts.backend.run(as_asked(conversation), cancellation, client=caller.client, first=not turns)
+        turn = parts.backend.run(as_asked(conversation), cancellation, client=caller.client)
         scope.callback(turn.close)
         turns.append(turn)
     if len(turns) == 1:

@@ -15,9 +15,7 @@ SECTION = "conversations side by side"
 
 def measure(report: Report, place: Place, *, turns: int, clients: int, spawned: int) -> None:
     """Run `clients` conversations of `turns` turns; and `spawned` requests the other way, as many at once."""
-    server = place.server(
-        CLAUDE_PROXY_PRIMED="1", CLAUDE_PROXY_KEEP=str(clients), CLAUDE_PROXY_MAX_CONCURRENCY=str(2 * clients)
-    )
+    server = place.server(CLAUDE_PROXY_KEEP=str(clients), CLAUDE_PROXY_MAX_CONCURRENCY=str(2 * clients))
     server.wait_for_spare()
     with ThreadPoolExecutor(clients) as pool:
         began = time.perf_counter()

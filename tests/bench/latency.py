@@ -98,8 +98,8 @@ def _aims(report: Report, first: dict[str, float]) -> None:
     report.aim("spare over a bare warm CLI", "at most 15 ms", over, "ms", lambda ms: ms <= 15)
     ratio = first["server spare, stream"] / first["bare cold, seed's flags"]
     report.aim("spare to a cold start with the seed's flags", "at most 0.3", ratio, "", lambda part: part <= 0.3)
-    ratio = first["server primed, stream"] / first["bare warm"]
-    report.aim("primed to a bare warm CLI", "at most 0.9", ratio, "", lambda part: part <= 0.9)
+    ratio = first["server reused, stream"] / first["bare warm"]
+    report.aim("reused to a bare warm CLI", "at most 0.9", ratio, "", lambda part: part <= 0.9)
     over = first["server kept, stream"] - first["bare second turn"]
     report.aim("kept over a bare second turn", "at most 15 ms", over, "ms", lambda ms: ms <= 15)
 
@@ -115,7 +115,7 @@ def _ways(place: Place) -> Iterator[Way]:
     """Yield the ways, in the order in which they are asked and shown."""
     cold = place.server(CLAUDE_PROXY_KEEP="0", CLAUDE_PROXY_SPARES="0")
     spare = place.server(CLAUDE_PROXY_KEEP="0")
-    primed = place.server(CLAUDE_PROXY_KEEP="0", CLAUDE_PROXY_SPARES="0", CLAUDE_PROXY_PRIMED="2")
+    reused = place.server(CLAUDE_PROXY_SPARES="0")
     keeping, parking = (place.server(CLAUDE_PROXY_SPARES="0") for _ in range(2))
     yield Way("bare cold, seed's flags", lambda: cold_full(place.claude, place.env(), place.folder))
     yield Way("bare cold, lean flags", lambda: cold_lean(place.claude, place.env(), place.folder))
@@ -126,11 +126,10 @@ def _ways(place: Place) -> Iterator[Way]:
     yield _fresh(spare, "spare", stream=False)
     yield _fresh(spare, "spare", stream=True, tools=TOOLS)
     for fields in ({}, {"tools": TOOLS}):
-        for _ in range(2):
-            Client(primed, **fields).ask("Hello!")
-    yield _fresh(primed, "primed", ready=2, stream=True)
-    yield _fresh(primed, "primed", ready=2, stream=False)
-    yield _fresh(primed, "primed", ready=2, stream=True, tools=TOOLS)
+        Client(reused, **fields).ask("Hello!")
+    yield _fresh(reused, "reused", stream=True)
+    yield _fresh(reused, "reused", stream=False)
+    yield _fresh(reused, "reused", stream=True, tools=TOOLS)
     second = place.enter_context(contextlib.closing(Warm(place.claude, place.env(), place.folder)))
     second.ask("Hello!")
     yield Way("bare second turn", lambda: second.ask("And then?"))
@@ -142,7 +141,7 @@ def _ways(place: Place) -> Iterator[Way]:
     yield _resumed(parking, stream=False)
 
 
-def _fresh(server: Server, served: str, *, stream: bool, ready: int = 0, tools: list[Any] | None = None) -> Way:
+def _fresh(server: Server, served: str, *, stream: bool, tools: list[Any] | None = None) -> Way:
     fields = {} if tools is None else {"tools": tools}
 
     def ask() -> Timing:
@@ -151,11 +150,7 @@ def _fresh(server: Server, served: str, *, stream: bool, ready: int = 0, tools: 
         assert client.served == served, client.served
         return timing
 
-    def prepare() -> None:
-        while server.get("/ready")[1]["primed"]["ready"] < ready:
-            time.sleep(START)
-
-    return Way(_name(served, stream=stream, more=", 12 tools" if tools else ""), ask, server, prepare)
+    return Way(_name(served, stream=stream, more=", 12 tools" if tools else ""), ask, server)
 
 
 def _warm(place: Place) -> Way:

@@ -77,7 +77,7 @@ def supply(settings, fake):
         given = settings(CLAUDE_BIN=str(fake), **env)
         if not unproven:
             Proofs(given.state_dir).keep(proven.pretended(fake))
-        supply = Supply(given, Catalogue())
+        supply = Supply(given, Catalogue(), lambda: 1)
         supply.open()
         opened.append(supply)
         return supply

@@ -37,5 +37,5 @@ def test_lacking(options, tools, needs):
 def test_unproven():
     """Nothing undocumented is relied on before it is proven."""
     assert [name for name, on in dataclasses.asdict(Capabilities()).items() if not on] == [
-        "composed", "going_back", "manifests", "models", "counting",
+        "composed", "going_back", "quick_history", "manifests", "models", "counting",
     ]  # fmt: skip

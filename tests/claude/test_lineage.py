@@ -5,7 +5,8 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from app.claude.lineage import extended, lineage
+from app.claude.lineage import extended, steps
+from app.claude.lineage import lineage as lineage_of_steps
 from app.conversation import (
     Conversation,
     DocumentBlock,
@@ -27,6 +28,10 @@ ASKED = Turn("user", (TextBlock("Hello"),))
 CALLED = Turn("assistant", (TextBlock("Let me look."), ToolUseBlock("toolu_01", "look", {"at": 1})))
 SEEN = Turn("user", (ToolResultBlock("toolu_01", (TextBlock("seen"),)),))
 BASE = Conversation("sonnet", "Be kind.", (ASKED, CALLED, SEEN), (LOOK,))
+
+
+def lineage(conversation):
+    return lineage_of_steps(conversation, steps(conversation.turns))
 
 
 def test_a_digest_for_each_length():
@@ -87,3 +92,13 @@ def test_ids_without_punctuation():
         Turn("user", (ToolResultBlock("toolu01", (TextBlock("seen"),)),)),
     )
     assert lineage(msgspec.structs.replace(BASE, turns=plain)) == lineage(BASE)
+
+
+def test_words_behind_results():
+    """Words behind results are a step of their own, and results are in the order of their calls."""
+    calls = Turn("assistant", (ToolUseBlock("toolu_01", "look", {}), ToolUseBlock("toolu_02", "look", {})))
+    one, two = (ToolResultBlock(call, (TextBlock("seen"),)) for call in ("toolu01", "toolu_02"))
+    words = TextBlock("Hurry!")
+    told = steps((ASKED, calls, Turn("user", (two, one, words))))
+    assert told == (ASKED, calls, Turn("user", (one, two)), Turn("user", (words,)))
+    assert steps((ASKED, calls, Turn("user", (one, two)))) == told[:3]

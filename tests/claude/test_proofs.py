@@ -133,7 +133,7 @@ def test_capabilities(claude):
     whole = proven.pretended(claude)
     assert whole.holds
     assert whole.capabilities == Capabilities(
-        composed=True, going_back=True, manifests=True, models=True, counting=True
+        composed=True, going_back=True, quick_history=True, manifests=True, models=True, counting=True
     )
     broken = proven.pretended(claude, broken=("going_back_results", "effort", "login"))
     assert broken.holds

@@ -20,7 +20,6 @@ READY = {
 }
 MORE = {
     "uptime_s": 93784.5,
-    "primed": {"limit": 1, "ready": 1},
     "kept": {"limit": 4, "idle": 2, "parked": 1},
     "plan": {"five_hour": {"utilization": 0.42, "status": "allowed", "resets_at": 1_800_000_000}, "seven_day": None},
     "limited": "Used up.",
@@ -58,7 +57,6 @@ def test_everything(ask, answering):
     """Uptime, kept processes, plan windows and last errors are shown where they are told, and unknown fields too."""
     result = ask("status", str(answering({"/ready": (200, READY | MORE)}).port))
     assert re.search(r"^up +1 d 2 h$", result.output, re.MULTILINE)
-    assert re.search(r"^primed +1 ready$", result.output, re.MULTILINE)
     assert re.search(r"^kept +2 of 4 for a next turn, 1 for tool results$", result.output, re.MULTILINE)
     assert re.search(r"^plan +five hour: 42 % used, status allowed, resets \w+ 1\d Jan", result.output, re.MULTILINE)
     assert re.search(r"^started +request 1, spare 4; 3 live$", result.output, re.MULTILINE)

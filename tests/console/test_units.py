@@ -105,7 +105,7 @@ def test_settings_are_carried(install, linux, mac, home, monkeypatch):
         "LOG_LEVEL": "debug",
         "LOG_FORMAT": "json",
         "CLAUDE_PROXY_LIMIT_PROBE": "300",
-        "CLAUDE_PROXY_PRIMED": "2",
+        "CLAUDE_PROXY_QUEUE_LIMIT": "2",
         "CLAUDE_CONFIG_DIR": "/cfg",
         "HTTPS_PROXY": "http://me:hunter2@proxy:8080",
         "CLAUDE_PROXY_PASS_ENV": "MINE",

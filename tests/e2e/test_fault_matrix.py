@@ -96,7 +96,7 @@ def calling(body: dict[str, Any]) -> Reply:
 def test_kept_process_killed_before_the_first_token(spareless: Server, standin: StandIn, *, parked: bool) -> None:
     """A process killed when it has taken up its conversation again costs the client time, not the answer."""
     standin.reply = calling
-    talk = Talk(spareless, tools=[LOOK] if parked else [])
+    talk = Talk(spareless, tools=[LOOK] if parked else [], max_tokens=4001)  # nobody else's opening
     before = processes(spareless)
     talk.ask("Hello")
     (kept,) = [process for process in spareless.children() if process.pid not in before]
@@ -116,14 +116,14 @@ def test_kept_process_killed_before_the_first_token(spareless: Server, standin: 
 
 def test_kept_process_killed_in_its_text(spareless: Server, standin: StandIn) -> None:
     """What was given cannot be taken back: the stream ends with the error, and the conversation goes on by replay."""
-    talk = Talk(spareless)
+    talk = Talk(spareless, max_tokens=4002)
     before = processes(spareless)
     talk.ask("Hello")
     (kept,) = [process for process in spareless.children() if process.pid not in before]
     standin.reply = lambda _: Reply((Text(["One ", "two ", "three."]),), silent_after=2)
     question = {"role": "user", "content": "And now?"}
     with ThreadPoolExecutor(1) as threads:
-        answer = threads.submit(spareless.chat, "", stream=True, messages=[*talk.messages, question])
+        answer = threads.submit(spareless.chat, "", stream=True, max_tokens=4002, messages=[*talk.messages, question])
         until(lambda: standin.active == 1, what="the second turn")
         until(lambda: len(standin.messages) == 2, what="the second question")
         with pytest.raises(TimeoutError):
@@ -190,7 +190,7 @@ def test_killed_worker(serve: Callable[..., Server], standin: StandIn) -> None:
     server.wait_for_spare()
     standin.reply = calling
     asked, waits = Talk(server), Talk(server, tools=[LOOK])
-    for talk in (asked, waits):
+    for talk in (asked, asked, waits):
         talk.ask("Hello")
     until(server.is_whole, what="a whole server")
     standin.reply = lambda _: Reply((Text(["One ", "two ", "three."]),), silent_after=2)

@@ -79,6 +79,7 @@ def test_crash_of_the_real_cli(server: Server, standin: StandIn, *, stream: bool
     with server.open_stream("Hi", stream=stream) as connection:
         until(lambda: standin.active == 1, what="turn")
         head = read_until(connection, b"two ") if stream else b""
+        time.sleep(0.5)  # the server has the text so far: before it began, another process would have been asked
         os.kill(spare, signal.SIGKILL)
         data = head + read_to_end(connection)
     assert b'"code":"cli_exited"' in data

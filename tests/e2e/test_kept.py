@@ -9,7 +9,8 @@ from typing import Any
 
 import psutil
 import pytest
-from server import CONFIG, GUNICORN, Server, until
+from conftest import three_words
+from server import CONFIG, GUNICORN, Server, read_until, until
 from talk import Talk, told, turns
 
 from app.standin import Reply, StandIn, Text, Thinking, ToolUse
@@ -55,9 +56,15 @@ def test_prefix_is_the_same_when_replayed(keeping_server: Server, standin: Stand
     talk.send(*talk.results())
     assert talk.ask("And now?") == "kept"
     kept = standin.messages[-1]
+    # Its process is busy with something else, so that another has to be told all of it.
+    standin.reply = lambda _: Reply((Text(["One ", "two "]),), silent_after=1)
     again = Talk(keeping_server, tools=TOOLS)
     again.messages = talk.messages[:-2]
-    assert again.ask("And now?") in {"spare", "cold"}
+    body = {"model": "sonnet", "messages": [*talk.messages, {"role": "user", "content": "Wait"}], "tools": TOOLS}
+    with keeping_server.open_stream("", body={**body, "stream": True}) as connection:
+        read_until(connection, b"One ")
+        standin.reply = three_words
+        assert again.ask("And now?") in {"spare", "cold", "reused"}
     assert turns(standin.messages[-1]) == turns(kept)
     assert standin.messages[-1]["tools"] == kept["tools"]
     assert standin.messages[-1]["system"] == kept["system"]
@@ -115,12 +122,12 @@ def test_results_in_another_order(keeping_server: Server, standin: StandIn) -> N
     ids=["empty", "long", "picture"],
 )
 def test_results_that_the_cli_would_change(keeping_server: Server, standin: StandIn, content: Any) -> None:
-    """A result that the CLI would replace, cut or convert on its way to the API is replayed, and arrives as it is."""
+    """A result that the CLI would replace, cut or convert is told as it is, for which the process goes back."""
     standin.reply = tool_rounds(1)
     talk = Talk(keeping_server, tools=TOOLS)
     talk.ask("How many?")
     (result,) = talk.results()
-    assert talk.send({**result, "content": content}) in {"spare", "cold"}
+    assert talk.send({**result, "content": content}) == "rewound"
     (block,) = turns(standin.messages[-1])[-1][1]
     parts = block["content"]
     if isinstance(content, list):
@@ -154,13 +161,13 @@ def test_results_arrive_verbatim(keeping_server: Server, standin: StandIn) -> No
 
 
 def test_results_with_a_remark(keeping_server: Server, standin: StandIn) -> None:
-    """Results that come with further words of the user are replayed, and the parked process is given up."""
+    """Results that come with further words of the user take the parked process back to the question, and are told."""
     standin.reply = tool_rounds(1)
     talk = Talk(keeping_server, tools=TOOLS)
     talk.ask("How many?")
     until(lambda: keeping_server.get("/ready")[1]["kept"]["parked"] >= 1, what="a parked process")
     parked = keeping_server.get("/ready")[1]["kept"]["parked"]
-    assert talk.send(*talk.results(), {"role": "user", "content": "And hurry."}) in {"spare", "cold"}
+    assert talk.send(*talk.results(), {"role": "user", "content": "And hurry."}) == "rewound"
     assert [block["type"] for block in turns(standin.messages[-1])[-1][1]] == ["tool_result", "text"]
     assert keeping_server.get("/ready")[1]["kept"]["parked"] == parked - 1
     assert len(standin.messages) == 2
@@ -171,19 +178,19 @@ def test_same_words_other_answers(keeping_server: Server, numbered: StandIn) -> 
     one, two = Talk(keeping_server), Talk(keeping_server)
     for talk in (one, two):
         talk.ask("Hello")
-    assert [talk.ask("Go on") for talk in (two, one)] == ["kept", "kept"]
+    assert [talk.ask("Go on") for talk in (two, one)] == ["kept", "reused"]
     for talk, body in zip((two, one), numbered.messages[-2:], strict=True):
         assert told(body) == [(message["role"], message["content"]) for message in talk.messages[:-1]]
 
 
 def test_branches(keeping_server: Server, numbered: StandIn) -> None:
-    """The first to go on gets the process, a second branch from the same place is replayed."""
+    """The first to go on gets the process, a second branch from the same place takes it back there."""
     talk = Talk(keeping_server)
     talk.ask("Question")
     branch = Talk(keeping_server)
     branch.messages = [dict(message) for message in talk.messages]
     assert talk.ask("Left") == "kept"
-    assert branch.ask("Right") in {"spare", "cold"}
+    assert branch.ask("Right") == "rewound"
     assert told(numbered.messages[-1])[-1] == ("user", "Right")
     assert len(told(numbered.messages[-1])) == 3
 
@@ -221,26 +228,28 @@ def test_processes_that_died(serve: Callable[..., Server], standin: StandIn) -> 
 
 
 def test_bounds(serve: Callable[..., Server], numbered: StandIn) -> None:
-    """The least recently used goes first, all go after their time, and a turn that needs the room takes it."""
-    server = serve(CLAUDE_PROXY_KEEP="2", CLAUDE_PROXY_KEEP_SECONDS="4", CLAUDE_PROXY_SPARES="0")
-    talks = [Talk(server) for _ in range(3)]
-    assert [talk.ask(f"Question {number}") for number, talk in enumerate(talks)] == ["cold"] * 3
-    until(lambda: len(waiting(server)) == 2, what="the first one's end")
+    """All that wait go after their time; those beyond the limit, the least recently used first, in a moment."""
+    server = serve(CLAUDE_PROXY_KEEP="2", CLAUDE_PROXY_KEEP_SECONDS="25", CLAUDE_PROXY_SPARES="0")
+    talks = [Talk(server, model=model) for model in ("sonnet", "opus", "haiku")]
+    assert [talk.ask("Hello") for talk in talks] == ["cold"] * 3
+    assert len(waiting(server)) == 3
+    until(lambda: len(waiting(server)) == 2, 30, what="the first one's end")
+    assert server.get("/ready")[1]["kept"] == {"limit": 2, "idle": 2, "parked": 0}
     assert talks[1].ask("Go on") == "kept"
     assert talks[0].ask("Go on") == "cold"
-    assert server.get("/ready")[1]["kept"] == {"limit": 2, "idle": 2, "parked": 0}
-    until(lambda: waiting(server) == [], 15, what="the end of all")
+    until(lambda: waiting(server) == [], 50, what="the end of all")
     assert talks[1].ask("Go on") == "cold"
 
 
 def test_room_for_turns(serve: Callable[..., Server], standin: StandIn) -> None:
     """Kept processes and running turns together are no more than the turns allowed."""
     server = serve(CLAUDE_PROXY_MAX_CONCURRENCY="2", CLAUDE_PROXY_SPARES="0")
-    talks = [Talk(server), Talk(server)]
+    talks = [Talk(server), Talk(server, model="opus")]
     for number, talk in enumerate(talks):
+        # Of another model each, so that none can have another's process.
         talk.ask(f"Question {number}")
     assert len(waiting(server)) == 2
-    assert server.chat("Something else")[0] == 200
+    assert server.chat("Something else", model="haiku")[0] == 200
     until(lambda: len(waiting(server)) == 2, what="room")
     assert talks[0].ask("Go on") == "cold"
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from server import Server, until
+from talk import process_of
 
 from app.keys.file import KeyFile
 from app.standin import Reply, StandIn, Text, Thinking, ToolUse
@@ -81,17 +82,21 @@ def test_parked(given: Callable[..., tuple[Server, KeyFile]], standin: StandIn) 
     assert ann.chat(history, tools=[LOOK])[0] == "parked"
 
 
-def test_primed(given: Callable[..., tuple[Server, KeyFile]]) -> None:
-    """An opening that one key uses again and again is not waiting for another."""
-    server, file = given(CLAUDE_PROXY_PRIMED="1", CLAUDE_PROXY_KEEP="0")
+def test_reused(given: Callable[..., tuple[Server, KeyFile]], standin: StandIn) -> None:
+    """An opening that one key uses again and again has no process for another, and a key that is revoked has none."""
+    server, file = given()
     ann, bob = (Caller(server, file.add(name)) for name in ("ann", "bob"))
-    system = {"role": "system", "content": "The opening of Ann."}
-    for number in range(3):
-        ann.chat([system, user(f"Question {number}")])
-    until(lambda: ann.ready()["primed"]["ready"] == 1, 20, what="a primed process")
+    system = {"role": "system", "content": "The opening of both."}
+    assert ann.chat([system, user("Question")])[0] in STARTED_FOR_IT
+    assert ann.chat([system, user("Question 2")])[0] == "reused"
     assert bob.chat([system, user("Hello")])[0] in STARTED_FOR_IT
-    until(lambda: ann.ready()["primed"]["ready"] == 1, 20, what="a primed process")
-    assert ann.chat([system, user("Hello")])[0] == "primed"
+    assert ann.chat([system, user("Hello")])[0] == "reused"
+    sent = [process_of(body) for body in standin.messages]
+    assert sent[0] == sent[1] == sent[3] != sent[2]
+    assert bob.ready()["kept"]["idle"] == 2
+    file.revoke("ann")
+    until(lambda: bob.ready()["kept"]["idle"] == 1, what="the end of the process of Ann's words")
+    assert bob.chat([system, user("Hello")])[0] == "reused"
 
 
 def test_a_name_given_again(given: Callable[..., tuple[Server, KeyFile]], standin: StandIn) -> None:

@@ -24,7 +24,6 @@ SETTINGS = {
     # Fewer turns than clients, so that some wait; kept processes end soon, so that the end is like the beginning.
     "CLAUDE_PROXY_MAX_CONCURRENCY": "4",
     "CLAUDE_PROXY_KEEP_SECONDS": "15",
-    "CLAUDE_PROXY_PRIMED": "1",
     # One client's used-up plan is nobody else's business here.
     "CLAUDE_PROXY_LIMIT_PROBE": "0.000001",
 }

@@ -40,7 +40,7 @@ class Condition:
 
         def rests() -> bool:
             ready = server.get("/ready")[1]
-            waiting = ready["kept"]["idle"] + ready["kept"]["parked"] + ready["primed"]["ready"]
+            waiting = ready["kept"]["idle"] + ready["kept"]["parked"]
             return waiting == 0 and server.is_whole()
 
         try:

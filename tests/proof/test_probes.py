@@ -39,6 +39,7 @@ CASES = {
     "swapped turns": ({"swaps turns"}, (chat,), {"turns"}),
     "files": ({"reads files"}, (chat,), {"verbatim"}),
     "commands": ({"runs commands"}, (chat,), {"composed"}),
+    "earlier texts": ({"drops earlier texts"}, (chat,), {"quick_history"}),
     "another line": ({"goes back too far"}, (chat,), {"going_back"}),
     "an interrupt": ({"stays after an interrupt"}, (chat,), {"going_back_interrupted"}),
     "nowhere": ({"goes back to nowhere"}, (chat,), {"going_back_refused"}),

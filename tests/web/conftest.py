@@ -45,7 +45,7 @@ def make_app(tmp_path, logger):
     for app in apps:
         pool = state(app).backend
         pool.close()
-        pool.supply.spares._thread.join(10)
+        pool.supply.keeper._thread.join(10)
 
 
 @pytest.fixture

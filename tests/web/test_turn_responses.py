@@ -19,7 +19,7 @@ def idle(app):
     def check():
         pool = state(app).backend
         until(
-            lambda: pool.slots.running == 0 and len(pool.supply.registry) == pool.supply.kept.idle and not pool._runs,
+            lambda: pool.slots.running == 0 and len(pool.supply.registry) == pool.supply.shelf.idle and not pool._runs,
             5,
             "idle",
         )

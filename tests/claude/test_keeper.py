@@ -1,4 +1,4 @@
-"""Processes started in advance: ready before they are asked for, replaced when taken, never leaked."""
+"""What is done off the request path: spares are ready before they are asked for, and nothing is leaked."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ import pytest
 from server import until
 
 from app.claude.binary import Binary
-from app.claude.spares import MAX_AGE, Spare, Spares
+from app.claude.keeper import Keeper
+from app.claude.shelf import MAX_AGE, Shelf, Waiting
 from app.errors import CliFailed
 from app.models import Catalogue
 
@@ -54,28 +55,48 @@ class FakeRegistry:
     def __init__(self):
         self.disposed = []
 
-    def dispose(self, process, *, at_once):
+    def dispose(self, process, *, at_once, cause="surplus"):
         process.alive = False
         self.disposed.append(process)
 
 
 class Rig:
-    """Spares over a list of processes to start; an exception in it is raised instead."""
+    """A keeper, and a list of processes to start; an exception in it is raised instead."""
 
     def __init__(self, count, *script):
-        self.script, self.started = list(script), []
+        self.script, self.started, self.binary = list(script), [], BINARY
         self.registry, self.catalogue = FakeRegistry(), Catalogue()
-        self.spares = Spares(count, self._start, self.registry, self.catalogue)
+        self.shelf = Shelf(4, 60, allowed=8, running=lambda: 0, registry=self.registry)
+        self.keeper = Keeper(
+            self.shelf,
+            {(): count},
+            current=lambda: self.binary,
+            start=lambda own_tools: self._start(),
+            undo=self.registry.disposed.append,
+            registry=self.registry,
+            catalogue=self.catalogue,
+        )
 
     def _start(self):
         item = self.script.pop(0) if self.script else good()
         if isinstance(item, Exception):
             raise item
         self.started.append(item)
-        return Spare(item, BINARY)
+        return Waiting(item, BINARY)
+
+    @property
+    def ready(self):
+        return self.keeper.spares()["ready"]
+
+    def take(self, binary=BINARY):
+        return self.shelf.take_spare((), binary)
+
+    def close(self):
+        self.keeper.close()
+        self.shelf.close()
 
     def open(self):
-        self.spares.open()
+        self.keeper.open()
         return self
 
 
@@ -87,7 +108,7 @@ def good():
 def rig(monkeypatch):
     """Give a function that makes a rig with short pauses; its thread has ended when the test has."""
     for name, value in {"INSPECTION": 0.02, "FIRST_PAUSE": 0.02, "LONGEST_PAUSE": 0.05, "START_TIMEOUT": 0.3}.items():
-        monkeypatch.setattr(f"app.claude.spares.{name}", value)
+        monkeypatch.setattr(f"app.claude.keeper.{name}", value)
     rigs = []
 
     def make(*args):
@@ -96,16 +117,16 @@ def rig(monkeypatch):
 
     yield make
     for made in rigs:
-        made.spares.close()
-        if made.spares._thread.ident is not None:
-            made.spares._thread.join(5)
-            assert not made.spares._thread.is_alive()
+        made.close()
+        if made.keeper._thread.ident is not None:
+            made.keeper._thread.join(5)
+            assert not made.keeper._thread.is_alive()
 
 
 def test_ready(rig):
     """So many as wanted get ready, and tell the login's models without a model call."""
     made = rig(2).open()
-    until(lambda: made.spares.ready == 2)
+    until(lambda: made.ready == 2)
     assert b'"list_models"' in made.started[0].written
     assert any(entry["id"] == "claude-opus-5" for entry in made.catalogue.entries())
 
@@ -113,18 +134,18 @@ def test_ready(rig):
 def test_older_versions(rig):
     """A version that knows no `list_models` is ready all the same."""
     made = rig(1, FakeProcess(cli.control("models", subtype="error", error="Unknown request"))).open()
-    until(lambda: made.spares.ready == 1)
+    until(lambda: made.ready == 1)
 
 
 def test_take_and_refill(rig):
     """A spare is given once, and replaced when asked for."""
     made = rig(1).open()
-    until(lambda: made.spares.ready == 1)
-    spare = made.spares.take(BINARY)
+    until(lambda: made.ready == 1)
+    spare = made.take()
     assert spare.process is made.started[0]
-    made.spares.refill()
-    until(lambda: made.spares.ready == 1)
-    assert made.spares.take(BINARY).process is made.started[1]
+    made.keeper.wake()
+    until(lambda: made.ready == 1)
+    assert made.take().process is made.started[1]
     assert made.registry.disposed == []
 
 
@@ -132,9 +153,9 @@ def test_take_while_starting(rig):
     """A spare that is still starting is given, and nobody reads its lines any longer."""
     starting = FakeProcess()
     made = rig(1, starting).open()
-    spare = until(lambda: made.spares.take(BINARY))
+    spare = until(made.take)
     assert (spare.process, spare.ready) == (starting, False)
-    until(lambda: made.spares.ready == 1)
+    until(lambda: made.ready == 1)
     assert starting not in made.registry.disposed
 
 
@@ -142,7 +163,7 @@ def test_none_wanted(rig):
     """Without spares there is none to take, and nothing is started."""
     made = rig(0).open()
     time.sleep(0.05)
-    assert made.spares.take(BINARY) is None
+    assert made.take() is None
     assert made.started == []
 
 
@@ -150,18 +171,19 @@ def test_none_wanted(rig):
 def test_unfit(rig, reason):
     """A dead spare, an old one and one of a replaced executable are ended, not used."""
     made = rig(1).open()
-    until(lambda: made.spares.ready == 1)
+    until(lambda: made.ready == 1)
     first = made.started[0]
     wanted = BINARY
     if reason == "dead":
         first.alive = False
     elif reason == "old":
         first.started -= MAX_AGE + 1
-        made.spares.refill()
+        made.keeper.wake()
         until(lambda: first in made.registry.disposed)
     else:
-        wanted = dataclasses.replace(BINARY, stamp=(2, 2, 2))
-    found = made.spares.take(wanted)
+        made.binary = wanted = dataclasses.replace(BINARY, stamp=(2, 2, 2))
+        made.keeper.wake()
+    found = made.take(wanted)
     assert found is None or found.process is not first
     until(lambda: first in made.registry.disposed)
 
@@ -180,47 +202,47 @@ def test_unfit(rig, reason):
 def test_failed_start_leaves_nothing(rig, broken):
     """A process that does not get ready is ended, and the next try gives a spare."""
     made = rig(1, broken).open()
-    until(lambda: made.spares.ready == 1)
+    until(lambda: made.ready == 1)
     assert made.registry.disposed == [broken]
 
 
 def test_problem(rig, caplog):
     """A CLI that cannot be started is a known problem, logged once, until it can."""
     made = rig(1, *[CliFailed("No claude.", code="cli_missing")] * 3).open()
-    until(lambda: made.spares.problem)
-    assert made.spares.problem.message == "No claude."
-    until(lambda: made.spares.ready == 1)
-    until(lambda: made.spares.problem is None)
+    until(lambda: made.keeper.problem)
+    assert made.keeper.problem.message == "No claude."
+    until(lambda: made.ready == 1)
+    until(lambda: made.keeper.problem is None)
     assert caplog.text.count("No claude.") == 1
 
 
 def test_close(rig):
     """Closing ends what waits and starts nothing more; twice is harmless."""
     made = rig(2).open()
-    until(lambda: made.spares.ready == 2)
-    made.spares.close()
-    made.spares.close()
-    made.spares.refill()
-    made.spares._thread.join(5)
+    until(lambda: made.ready == 2)
+    made.close()
+    made.close()
+    made.keeper.wake()
+    made.keeper._thread.join(5)
     assert sorted(map(id, made.registry.disposed)) == sorted(map(id, made.started))
-    assert made.spares.take(BINARY) is None
+    assert made.take() is None
 
 
 def test_close_during_a_start(rig):
     """A process whose start ends after the close is ended too."""
     made = rig(1)
     entered, leave = threading.Event(), threading.Event()
-    start = made.spares._start
+    start = made._start
 
     def slow():
         entered.set()
         leave.wait(5)
         return start()
 
-    made.spares._start = slow
+    made._start = slow
     made.open()
     assert entered.wait(5)
-    made.spares.close()
+    made.close()
     leave.set()
     until(lambda: made.started and made.registry.disposed == made.started)
 
@@ -229,24 +251,24 @@ def test_ask(rig):
     """A question to a waiting process is answered by it, whatever else it says, and the process goes on waiting."""
     process = good()
     made = rig(1, process).open()
-    assert made.spares.ask(b"?\n", "usage", 0.1) is None  # none is ready
-    until(lambda: made.spares.ready == 1)
+    assert made.keeper.ask(b"?\n", "usage", 0.1) is None  # none is ready
+    until(lambda: made.ready == 1)
     process._answers += [cli.control("other"), cli.acknowledged(), cli.control("usage", response={"rate_limits": 1})]
-    assert made.spares.ask(b"?\n", "usage", 5).response.rate_limits == 1
+    assert made.keeper.ask(b"?\n", "usage", 5).response.rate_limits == 1
     assert process.written.endswith(b"?\n")
-    assert made.spares.ready == 1
+    assert made.ready == 1
 
 
 def test_ask_a_process_that_is_taken(rig):
     """A turn takes the process in the middle of the question; nobody else reads its lines then."""
     process = good()
     made = rig(1, process).open()
-    until(lambda: made.spares.ready == 1)
+    until(lambda: made.ready == 1)
     answers = []
-    asking = threading.Thread(target=lambda: answers.append(made.spares.ask(b"?\n", "usage", 10)))
+    asking = threading.Thread(target=lambda: answers.append(made.keeper.ask(b"?\n", "usage", 10)))
     asking.start()
     until(lambda: process.written.endswith(b"?\n"))
-    assert made.spares.take(BINARY).process is process
+    assert made.take().process is process
     asking.join(5)
     process._answers.append(cli.control("usage"))
     assert (answers, len(process._answers)) == ([None], 1)
@@ -256,8 +278,8 @@ def test_ask_in_vain(rig):
     """A process that does not answer is not waited for, and one that ends raises."""
     process = good()
     made = rig(1, process).open()
-    until(lambda: made.spares.ready == 1)
-    assert made.spares.ask(b"?\n", "usage", 0.05) is None
+    until(lambda: made.ready == 1)
+    assert made.keeper.ask(b"?\n", "usage", 0.05) is None
     process._answers.append(CliFailed("It ended."))
     with pytest.raises(CliFailed):
-        made.spares.ask(b"?\n", "usage", 5)
+        made.keeper.ask(b"?\n", "usage", 5)

@@ -1,0 +1,56 @@
+"""What becomes of a process whose turn is over: one decision, pure, for every way a turn can end."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Literal, NamedTuple
+
+# The CLI asks the API at once to go on from these, or once more; even at SIGTERM it still sends that request.
+ASKS_ON = frozenset({"max_tokens", "refusal"})
+
+
+@dataclasses.dataclass(frozen=True)
+class Ended:
+    """How a turn ended.
+
+    `stop_reason` is None where it did not end by itself: the client left, or it failed. `idle` says that the CLI has
+    ended it too, `exact` that the process remembers the answer as the client was given it, `asked` that the question
+    was told, `sound` that the process did nothing wrong. `goes_on` says that another request may continue the
+    conversation, `going_back` that the process may be taken back to before the question.
+    """
+
+    stop_reason: str | None
+    idle: bool
+    exact: bool
+    asked: bool
+    sound: bool
+    goes_on: bool
+    going_back: bool
+
+
+What = Literal["keep", "undo", "leave", "kill"]
+
+
+class Fate(NamedTuple):
+    """What to do with a process, and why, in a word for the count of ended ones.
+
+    `keep` puts it on the shelf with all it knows; `undo` does so when its turn has been interrupted, with nothing of
+    the answer to go on from; `leave` ends its input, `kill` the process, this moment.
+    """
+
+    what: What
+    why: str
+
+
+def fate(ended: Ended) -> Fate:
+    """Decide what becomes of a process."""
+    over = "turn_over" if ended.stop_reason is not None else "cancelled"
+    if not ended.sound:
+        return Fate("kill", "failed")
+    if ended.stop_reason in ASKS_ON and not ended.idle:
+        return Fate("kill", over)
+    if ended.exact and (ended.goes_on or ended.going_back):
+        return Fate("keep", over)
+    if ended.going_back and ended.asked:
+        return Fate("undo", over)
+    return Fate("leave" if ended.idle else "kill", over)

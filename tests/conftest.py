@@ -18,7 +18,7 @@ import proven
 import pytest
 from server import Server
 
-from app.claude.proofs import Proof, Proofs
+from app.claude.cli.proofs import Proof, Proofs
 from app.standin import Reply, StandIn, Text
 
 # On a fresh machine the first property test builds a table of all characters, and the machine may be busy.

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import hermetic
 
-from app.claude.binary import Binary, Locator
-from app.claude.proofs import Outcome, Proof, Proofs, edition
-from app.claude.registry import Registry
+from app.claude.cli.binary import Binary, Locator
+from app.claude.cli.proofs import Outcome, Proof, Proofs, edition
+from app.claude.cli.registry import Registry
 from app.config import Settings
 from app.proof.proving import PROMISES, prove
 

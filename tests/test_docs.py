@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from app import config, errors
-from app.claude.capabilities import FIELDS
+from app.claude.cli.capabilities import FIELDS
 from app.proof import report
 from app.proof.proving import PROMISES
 

@@ -8,13 +8,13 @@ import time
 from app import backend
 from app.backend import Cli, Preparation, Readiness, Status
 from app.cancellation import Cancellation
-from app.claude.admission import Admission
-from app.claude.deadlines import Deadlines
-from app.claude.failure import login_sentence
-from app.claude.proofs import Proof
-from app.claude.run import Run
-from app.claude.slots import Slots
-from app.claude.supply import Supply
+from app.claude.cli.deadlines import Deadlines
+from app.claude.cli.proofs import Proof
+from app.claude.shelf.supply import Supply
+from app.claude.turn.admission import Admission
+from app.claude.turn.failure import login_sentence
+from app.claude.turn.run import Run
+from app.claude.turn.slots import Slots
 from app.config import Settings
 from app.conversation import Conversation
 from app.errors import CliFailed, ShuttingDown

@@ -8,7 +8,7 @@ import os
 
 import click
 
-from app.claude.supply import private_folder
+from app.claude.shelf.supply import private_folder
 from app.config import Settings
 from app.errors import ConfigError
 from app.keys.file import KeyFile

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from app.claude.binary import Locator
+from app.claude.cli.binary import Locator
 from app.console.machine import Machine, pass_machine
 from app.console.settings import read
 from app.errors import CliFailed

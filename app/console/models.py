@@ -7,8 +7,8 @@ from typing import Any
 
 import click
 
-from app.claude import login
-from app.claude.binary import Locator
+from app.claude.cli import login
+from app.claude.cli.binary import Locator
 from app.config import Settings
 from app.console import running_server, start
 from app.console.machine import Machine, pass_machine

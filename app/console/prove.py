@@ -9,10 +9,10 @@ from pathlib import Path
 import click
 import msgspec
 
-from app.claude.binary import Binary, Locator
-from app.claude.proofs import Outcome, Proof
-from app.claude.registry import Registry
-from app.claude.supply import private_folder
+from app.claude.cli.binary import Binary, Locator
+from app.claude.cli.proofs import Outcome, Proof
+from app.claude.cli.registry import Registry
+from app.claude.shelf.supply import private_folder
 from app.config import Settings
 from app.console.machine import Machine, pass_machine
 from app.console.settings import read

@@ -13,9 +13,9 @@ import click
 
 import app
 from app import address
-from app.claude import login
-from app.claude.binary import Locator, command_line
-from app.claude.supply import private_folder
+from app.claude.cli import login
+from app.claude.cli.binary import Locator, command_line
+from app.claude.shelf.supply import private_folder
 from app.config import Settings
 from app.console.misspelt import find_misspelt
 from app.console.running_server import Server

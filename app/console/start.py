@@ -6,10 +6,10 @@ import tempfile
 import time
 from pathlib import Path
 
-from app.claude import command
-from app.claude.lines import control_line
-from app.claude.process import Process
-from app.claude.protocol import ControlResponse, decode
+from app.claude.cli import command
+from app.claude.cli.lines import control_line
+from app.claude.cli.process import Process
+from app.claude.cli.protocol import ControlResponse, decode
 from app.config import Settings
 from app.errors import CliFailed, ProxyError
 from app.models import CliModel

@@ -13,15 +13,15 @@ from typing import Any, cast
 
 import msgspec
 
-from app.claude import opening
-from app.claude.answer import Answer
-from app.claude.capabilities import Capabilities
-from app.claude.channel import Channel
-from app.claude.deadlines import Deadlines
-from app.claude.lines import assistant_line, control_line, quick_user_line, user_line
-from app.claude.process import Process
-from app.claude.protocol import ControlRequest, Result
-from app.claude.tools import ToolServer
+from app.claude.cli import opening
+from app.claude.cli.capabilities import Capabilities
+from app.claude.cli.channel import Channel
+from app.claude.cli.deadlines import Deadlines
+from app.claude.cli.lines import assistant_line, control_line, quick_user_line, user_line
+from app.claude.cli.process import Process
+from app.claude.cli.protocol import ControlRequest, Result
+from app.claude.cli.tools import ToolServer
+from app.claude.turn.answer import Answer
 from app.conversation import Block, Conversation, TextBlock, ToolResultBlock, Turn
 from app.errors import ProxyError
 from app.events import Event, TextDelta

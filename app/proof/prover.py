@@ -6,7 +6,7 @@ import logging
 import threading
 import time
 
-from app.claude.binary import Binary, others
+from app.claude.cli.binary import Binary, others
 from app.claude.pool import Pool
 from app.config import Settings
 from app.errors import CliFailed

@@ -9,10 +9,10 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from app.claude.binary import Binary
-from app.claude.capabilities import Capabilities
-from app.claude.proofs import Outcome, Proof, edition
-from app.claude.registry import Registry
+from app.claude.cli.binary import Binary
+from app.claude.cli.capabilities import Capabilities
+from app.claude.cli.proofs import Outcome, Proof, edition
+from app.claude.cli.registry import Registry
 from app.errors import ProxyError, TurnTimeout
 from app.proof.answers import answers
 from app.proof.broken import Broken, Refused, Unprovable

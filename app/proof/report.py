@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Iterator
 
-from app.claude.proofs import Outcome, Proof
+from app.claude.cli.proofs import Outcome, Proof
 from app.proof.promise import Promise
 
 log = logging.getLogger(__name__)

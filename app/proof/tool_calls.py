@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from app.claude.tools import definition
+from app.claude.cli.tools import definition
 from app.conversation import Conversation, Options, TextBlock, ToolDefinition, ToolResultBlock, ToolUseBlock, Turn
 from app.events import ToolCallStart
 from app.proof.broken import Broken, Refused

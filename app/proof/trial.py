@@ -19,9 +19,9 @@ from typing import Any, Self
 
 import psutil
 
-from app.claude import command
-from app.claude.process import Process
-from app.claude.registry import Registry
+from app.claude.cli import command
+from app.claude.cli.process import Process
+from app.claude.cli.registry import Registry
 from app.proof.broken import Unprovable
 from app.standin import StandIn
 

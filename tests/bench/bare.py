@@ -10,9 +10,9 @@ from typing import NamedTuple
 
 import psutil
 
-from app.claude import command, opening
-from app.claude.lines import control_line, user_line
-from app.claude.process import Process
+from app.claude.cli import command, opening
+from app.claude.cli.lines import control_line, user_line
+from app.claude.cli.process import Process
 from app.conversation import Conversation, TextBlock, Turn
 
 # How the seed of this project, and every fork of it, asks: one process a request, Claude Code's own prompt and tools.

@@ -13,7 +13,7 @@ import hermetic
 import proven
 from server import Server
 
-from app.claude.proofs import Proofs
+from app.claude.cli.proofs import Proofs
 from app.standin import Reply, StandIn, Text, ToolUse
 
 FAST = Path(__file__).parent / "fast_claude.py"

@@ -12,9 +12,9 @@ import psutil
 import pytest
 
 from app import schema_check
-from app.claude.process import Process
-from app.claude.proofs import Proofs
-from app.claude.supply import Supply
+from app.claude.cli.process import Process
+from app.claude.cli.proofs import Proofs
+from app.claude.shelf.supply import Supply
 from app.config import Settings
 from app.models import Catalogue
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import time
 
+from app.claude.cli.protocol import RateLimitInfo
 from app.claude.pool import Pool
-from app.claude.protocol import RateLimitInfo
 from app.config import Settings
 from app.models import Catalogue
 

@@ -9,7 +9,7 @@ import msgspec
 import proven
 import pytest
 
-from app.claude.proofs import Proofs
+from app.claude.cli.proofs import Proofs
 from app.proof.proving import PROMISES
 
 FAKE = Path(__file__).parent.parent / "fake_claude.py"

@@ -12,7 +12,7 @@ import proven
 import pytest
 from server import Server, until
 
-from app.claude.proofs import Proof, Proofs
+from app.claude.cli.proofs import Proof, Proofs
 
 pytestmark = pytest.mark.timeout(240)
 # A proof, on a machine that has other things to do, in seconds.

@@ -6,7 +6,7 @@ import broken_claude
 import proven
 import pytest
 
-from app.claude.registry import Registry
+from app.claude.cli.registry import Registry
 from app.proof.answers import answers
 from app.proof.chat import chat
 from app.proof.proving import PROMISES, SCENES, prove

@@ -9,7 +9,7 @@ import proven
 import pytest
 from server import until
 
-from app.claude.capabilities import Capabilities
+from app.claude.cli.capabilities import Capabilities
 from app.claude.pool import Pool
 from app.config import Settings
 from app.models import Catalogue
@@ -135,7 +135,7 @@ def test_disk_full(made, monkeypatch):
     def fail(*_args, **_more):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("app.claude.proofs.tempfile.mkstemp", fail)
+    monkeypatch.setattr("app.claude.cli.proofs.tempfile.mkstemp", fail)
     made.start()
     until(lambda: made.locator.current().capabilities.going_back)
     threading.Event().wait(0.2)

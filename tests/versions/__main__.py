@@ -21,8 +21,8 @@ from pathlib import Path
 import npm
 import proven
 
-from app.claude.binary import MINIMUM
-from app.claude.proofs import Proof
+from app.claude.cli.binary import MINIMUM
+from app.claude.cli.proofs import Proof
 from app.proof import report
 
 ROOT = Path(__file__).parent.parent.parent

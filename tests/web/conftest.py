@@ -11,7 +11,7 @@ import pytest
 from fake_backend import FakeBackend
 
 from app import create_app
-from app.claude.proofs import Proofs
+from app.claude.cli.proofs import Proofs
 from app.config import Settings
 from app.web.state import state
 

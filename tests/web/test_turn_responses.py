@@ -8,7 +8,7 @@ import time
 import pytest
 from server import until
 
-from app.claude.protocol import RateLimitInfo
+from app.claude.cli.protocol import RateLimitInfo
 from app.web.state import state
 
 

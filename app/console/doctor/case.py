@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from app.claude.binary import Locator, command_line, update
+from app.claude.cli.binary import Locator, command_line, update
 from app.config import Settings, setting_names
 from app.console.machine import Machine
 from app.console.running_server import Server

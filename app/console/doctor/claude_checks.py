@@ -9,8 +9,8 @@ import time
 import msgspec
 
 from app import create_app
-from app.claude import binary, login
-from app.claude.binary import Locator
+from app.claude.cli import binary, login
+from app.claude.cli.binary import Locator
 from app.config import Settings
 from app.console import start
 from app.console.doctor.case import Case

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from app.claude.binary import find
+from app.claude.cli.binary import find
 from app.config import ANYONE, Settings, setting_names
 from app.console.doctor.case import Case
 from app.console.doctor.finding import Finding, Verdict, failed, passed, warned

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.claude.tools import definition
+from app.claude.cli.tools import definition
 from app.dialects.responses import objects
 from app.errors import BadRequest
 from app.standin import tool as standin_tool

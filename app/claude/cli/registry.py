@@ -1,0 +1,150 @@
+"""Every live CLI process of this worker, and a record on disk of each for the next worker to sweep.
+
+An open stdin ends an idle CLI when its worker dies by SIGKILL; a busy one finishes its turn first. The sweep ends
+those at the next start.
+"""
+
+from __future__ import annotations
+
+import collections
+import contextlib
+import logging
+import os
+import signal
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+import psutil
+
+from app import process_identity
+from app.claude.cli.process import Process
+
+log = logging.getLogger(__name__)
+
+SWEEP_PATIENCE = 2.0
+
+
+class _Record(msgspec.Struct):
+    # Other numbers must reach neither psutil nor a signal.
+    pid: Annotated[int, msgspec.Meta(gt=1)]
+    started: float
+    owner: Annotated[int, msgspec.Meta(gt=0)]
+    owner_started: float
+
+
+class Registry:
+    """The live processes; `folder` holds a small file for each."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._lock = threading.Lock()
+        self._live: dict[int, Process] = {}
+        self._closers: set[threading.Thread] = set()
+        self._closed = False
+        # How many have started, for what, and ended, why: bounded sets of words, given by the callers.
+        self.starts: collections.Counter[str] = collections.Counter()
+        self.ends: collections.Counter[str] = collections.Counter()
+
+    def __len__(self) -> int:
+        """Return how many processes have not been closed yet."""
+        return len(self._live)
+
+    def start(
+        self,
+        argv: Sequence[str],
+        env: Mapping[str, str],
+        cwd: Path,
+        *,
+        with_tools: bool = False,
+        cause: str = "request",
+    ) -> Process:
+        """Start a process, perhaps one that starts others, that `close` will not forget. Raises CliFailed.
+
+        It is counted under `cause`.
+        """
+        process = Process(argv, env, cwd, with_tools=with_tools)
+        with self._lock:
+            self._live[process.pid] = process
+            self.starts[cause] += 1
+        self._record(process.pid)
+        if self._closed:
+            self._end(process, at_once=True, cause="shutdown")
+        return process
+
+    def dispose(self, process: Process, *, at_once: bool, cause: str = "surplus") -> None:
+        """End a process in the background; nobody has to wait for it. Of several causes the first counts."""
+        given = {"at_once": at_once, "cause": cause if process.killed or process.alive else "exited"}
+        closer = threading.Thread(target=self._end, args=(process,), kwargs=given, daemon=True)
+        # Together: `close` joins them all, and one that has ended takes itself out.
+        with self._lock:
+            closer.start()
+            self._closers.add(closer)
+
+    def close(self) -> None:
+        """End every process and wait until they are gone; idempotent and bounded."""
+        self._closed = True
+        with self._lock:
+            live = list(self._live.values())
+        for process in live:
+            self.dispose(process, at_once=True, cause="shutdown")
+        with self._lock:
+            closers = list(self._closers)
+        for closer in closers:
+            closer.join()
+
+    def sweep(self) -> int:
+        """End the processes of workers that died without closing them; return how many."""
+        swept = 0
+        for path in self._files():
+            try:
+                record = msgspec.json.decode(path.read_bytes(), type=_Record)
+            except (OSError, msgspec.DecodeError):
+                record = None
+            if record is not None and process_identity.running(record.owner, record.owner_started):
+                continue
+            if record is not None and process_identity.running(record.pid, record.started):
+                _kill_tree(record.pid)
+                swept += 1
+            with contextlib.suppress(OSError):
+                path.unlink()
+        if swept:
+            log.warning("swept orphans=%d", swept)
+        return swept
+
+    def _end(self, process: Process, *, at_once: bool, cause: str) -> None:
+        try:
+            process.close(at_once=at_once)
+        finally:
+            with self._lock:
+                if self._live.pop(process.pid, None) is not None:
+                    self.ends[cause] += 1
+                self._closers.discard(threading.current_thread())
+            with contextlib.suppress(OSError):
+                (self._folder / str(process.pid)).unlink()
+
+    def _record(self, pid: int) -> None:
+        try:
+            record = _Record(pid, process_identity.started(pid), os.getpid(), process_identity.started())
+            (self._folder / str(pid)).write_bytes(msgspec.json.encode(record))
+        except (OSError, psutil.Error) as error:
+            # A full disk must not stop a chat: the record is the second net.
+            log.warning("not recorded pid=%d error=%s", pid, error)
+
+    def _files(self) -> list[Path]:
+        try:
+            return sorted(self._folder.iterdir())
+        except OSError:
+            return []
+
+
+def _kill_tree(pid: int) -> None:
+    with process_identity.descendants_killed(pid), contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(pid, signal.SIGTERM)
+        deadline = time.monotonic() + SWEEP_PATIENCE
+        while psutil.pid_exists(pid) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        os.killpg(pid, signal.SIGKILL)

@@ -1,0 +1,1 @@
+"""The processes that wait, what each knows, and which of them a turn gets."""

@@ -13,17 +13,17 @@ from pathlib import Path
 
 from app.version import __version__
 
-from . import conversations, latency, stall, volume
+from . import conversations, going_back, latency, stall, volume
 from .figures import Report
 from .place import Place
 
-PARTS = ("latency", "conversations", "volume", "stall")
+PARTS = ("latency", "conversations", "going_back", "volume", "stall")
 
 
 def main() -> None:
     """Run the parts asked for; exit status 1 when a target is missed."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="fewer rounds, in under two minutes")
+    parser.add_argument("--quick", action="store_true", help="fewer rounds, in about three minutes")
     parser.add_argument("--json", type=Path, help="write the figures to this file as well")
     parser.add_argument("--only", choices=PARTS, action="append", help="measure this part alone")
     given = parser.parse_args()
@@ -36,6 +36,9 @@ def main() -> None:
             latency.measure(report, place, 3 if quick else 20)
         if "conversations" in parts:
             conversations.measure(report, place, turns=10, clients=8, spawned=8 if quick else 40)
+        if "going_back" in parts:
+            rounds, chats = (5, 80) if quick else (20, 400)
+            going_back.measure(report, place, rounds=rounds, chats=chats, spawned=8 if quick else 40)
         if "volume" in parts:
             streams, seconds = (100, 5) if quick else (500, 20)
             volume.measure(report, place, chunks=200_000, streams=streams, seconds=seconds, idle=2000)

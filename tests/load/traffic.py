@@ -12,6 +12,7 @@ from http import HTTPStatus
 
 from server import Server, events, read_until, text_of
 
+from app.openclaw import PASSING
 from tests.bench.served import WEATHER, Client
 
 from .answers import Asked, result
@@ -44,6 +45,38 @@ def conversation(server: Server) -> int:
         client.ask(asked.text, stream=number % 2 == 0)
         assert client.messages[-1]["content"] == asked.expected(2 * number + 1), client.messages[-1]
     return 5
+
+
+def edits(server: Server) -> int:
+    """Ask three times; then edit the last question, an earlier one and the first, and ask for each answer again."""
+    whose, client = mark(), Client(server)
+    for number, earlier in enumerate((0, 2, 4, 4, 2, 0)):
+        asked = Asked(whose, "talk", number)
+        del client.messages[earlier:]
+        client.ask(asked.text, stream=number % 2 == 0)
+        assert client.messages[-1]["content"] == asked.expected(earlier + 1), client.messages[-1]
+        if number > 2:
+            client.messages.pop()
+            client.ask()
+            assert client.messages[-1]["content"] == asked.expected(earlier + 1), client.messages[-1]
+    return 9
+
+
+def notes(server: Server) -> int:
+    """Have three rounds of tools, each request with a note at its end that the next one takes back."""
+    asked = Asked(mark(), "tools", 3)
+    client = Client(server, tools=[WEATHER])
+    found = {"role": "user", "content": asked.text}
+    for number in range(4):
+        note = {"role": "user", "content": f"{PASSING}\nround {number}"}
+        client.ask(found, note)
+        client.messages.remove(note)
+        if number < 3:
+            (call,) = client.messages[-1]["tool_calls"]
+            found = {"role": "tool", "tool_call_id": call["id"], "content": result(asked.mark, number)}
+    expected = "".join(f"{result(asked.mark, number)}; " for number in range(3))
+    assert client.messages[-1]["content"] == expected, client.messages[-1]
+    return 4
 
 
 def tools(server: Server) -> int:
@@ -137,7 +170,9 @@ KINDS: dict[str, tuple[int, Callable[[Server], int]]] = {
     "short": (6, one("short")),
     "long": (3, one("long")),
     "conversation of 5 turns": (3, conversation),
+    "edits and repeats": (3, edits),
     "tools, 3 rounds": (3, tools),
+    "tools with passing notes": (2, notes),
     "session of 4 turns": (2, session),
     "slow reader": (1, slow),
     "leaves in mid-stream": (3, leave),

@@ -237,6 +237,31 @@ def test_going_back():
     assert waiting.memory.newest == question["uuid"]
 
 
+def test_a_round_with_a_passing_note():
+    """A process whose last question ended in a note is told three lines: its own calls, their results, the new note."""
+    process = FakeProcess([cli.failed("")], [rewound("line 3")], [cli.acknowledged()], ANSWER)
+    calls = [Turn("assistant", (ToolUseBlock(f"call{number}", "look", {}),)) for number in range(2)]
+    seen = [ToolResultBlock(f"call{number}", (TextBlock("blue"),)) for number in range(2)]
+    asked = say("user", "Look!")
+    waiting = waiting_on(process)
+    known = Conversation("sonnet", "", (asked, calls[0], Turn("user", (seen[0], TextBlock("old note"))), calls[1]))
+    told = steps(known.turns)
+    digests = lineage(known, told)
+    waiting.memory.open(digests[0])
+    for number, digest in enumerate(digests[1:]):
+        waiting.memory.add(
+            Line(digest, None if told[number].role == "assistant" else f"line {number}", number in {0, 3})
+        )
+    waiting.memory.calls = frozenset({"call1"})
+    results = (Turn("user", (seen[0],)), Turn("user", (seen[1], TextBlock("new note"))))
+    following = Conversation("sonnet", "", (asked, calls[0], results[0], calls[1], results[1]))
+    place = waiting.memory.place(lineage(following, steps(following.turns)), steps(following.turns), going_back=True)
+    assert place == 3
+    list(turn_on(waiting, following, place).batches())
+    lines = [line["message"]["content"][0]["type"] for line in process.written if line["type"] != "control_request"]
+    assert lines == ["tool_use", "tool_result", "text"]
+
+
 @pytest.mark.parametrize(
     "reply",
     [

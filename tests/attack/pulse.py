@@ -6,10 +6,17 @@ import contextlib
 import http.client
 import multiprocessing
 import os
+import sys
 import time
+from pathlib import Path
 
 import psutil
 from server import Server
+
+# The process that asks imports this module anew, from wherever the tests were called.
+ROOT = str(Path(__file__).parents[2])
+if ROOT not in sys.path:
+    sys.path.append(ROOT)
 
 PAUSE = 0.01
 PATIENCE = 60.0

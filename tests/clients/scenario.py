@@ -56,7 +56,7 @@ def refusals() -> dict[str, Refusal]:
         "logged out": Refusal(Failure.unauthorized(), 401, "claude_not_logged_in", ("`claude auth login`",)),
         "plan limit": Refusal(limit, 429, "rate_limit_exceeded", ("usage limit", "resets at")),
         "too long": Refusal(
-            too_long, 400, "context_length_exceeded", ("prompt is too long", "maximum context length is 200000 tokens")
+            too_long, 400, "context_length_exceeded", ("prompt is too long", "maximum context length is ")
         ),
     }
 

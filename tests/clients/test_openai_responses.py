@@ -172,7 +172,7 @@ def test_refusal(client: openai.OpenAI, refused: Refusal, *, stream: bool) -> No
     with pytest.raises(CLASSES[refused.status]) as raised:
         client.responses.create(model=MODEL, input="Hi", stream=stream)
     assert (raised.value.status_code, raised.value.code) == (refused.status, refused.code)
-    assert all(words in raised.value.message for words in refused.words)
+    assert all(words in raised.value.message for words in refused.words), raised.value.message
 
 
 def test_broken_off(client: openai.OpenAI, standin: StandIn) -> None:

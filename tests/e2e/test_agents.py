@@ -174,9 +174,10 @@ def test_client_tools_stay_with_the_client(agent_server: Server, standin: StandI
     assert json.loads(data)["choices"][0]["message"]["content"] == "Done."
     question = turns(standin.messages[-1])[-1][1]
     assert [block["type"] for block in question] == ["tool_result", "text"]
-    # Nothing goes on from words that are taken back, so no process is kept for it.
+    # Nothing goes on from words that are taken back: one process at most waits, to go back to before them.
     ready = agent_server.get("/ready")[1]
-    assert (ready["kept"]["idle"], ready["kept"]["parked"]) == before
+    assert ready["kept"]["parked"] == before[1]
+    assert ready["kept"]["idle"] <= before[0] + 1
     assert question[0]["tool_use_id"] == "toolu_01Ab3"
 
 

@@ -50,7 +50,8 @@ def test_interrupted(
     assert (status, headers["x-proxy-interrupted"]) == (200, "a1"), data
     (_, _, (role, blocks)) = turns(standin.messages[-1])
     assert (role, [block["type"] for block in blocks]) == ("user", ["tool_result", "tool_result", "text"])
-    seen, gone, words = blocks
+    # The results stand in the order of their calls, of which the first has none.
+    gone, seen, words = blocks
     assert (seen["tool_use_id"], seen.get("is_error", False)) == ("b2", False)
     assert (gone["tool_use_id"], gone["is_error"], GONE in json.dumps(gone)) == ("a1", True, True)
     assert words["text"] == STOP["content"]

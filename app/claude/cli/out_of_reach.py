@@ -24,6 +24,7 @@ PRIVATE = (
     "sessions.db-shm",
     "sessions.db.damaged-*",
     "processes",
+    "proofs",
     "workspace",
 )
 # Of Claude Code's own in the home folder, and what `claude-max-api service install` writes, which may hold API keys.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from typing import Any
 
@@ -19,13 +20,20 @@ from app.conversation import (
 from app.event_loop import PIECE, pause, pieces
 
 _encoder = msgspec.json.Encoder()
+# The whole of a long text is copied in one go, some 30 ms for 30 MB: several turns that do so in one round of the loop
+# would add up.
+_one_at_a_time = threading.Lock()
 
 
 def encoded(content: Sequence[Block]) -> bytes:
     """Return blocks as a JSON array."""
     parts: list[bytes] = []
     for block in content:
-        parts.append(_encoder.encode(_in_pieces(msgspec.to_builtins(block)) if _is_long(block) else block))
+        if _is_long(block):
+            with _one_at_a_time:
+                parts.append(_encoder.encode(_in_pieces(msgspec.to_builtins(block))))
+        else:
+            parts.append(_encoder.encode(block))
         pause()
     return b"[" + b",".join(parts) + b"]"
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from app.conversation import DocumentBlock, ImageBlock, TextBlock, ToolResultBlock, ToolUseBlock, Turn, plain
 from app.dialects.fields import invalid, shown
+from app.event_loop import pause
 
 Content = TextBlock | ImageBlock | DocumentBlock
 
@@ -55,6 +56,7 @@ class ToolRounds:
 
         Raises BadRequest naming `param`, the place of its id.
         """
+        pause()
         if not isinstance(given, str) or len(given) > MAX_ID or not plain(given):
             raise invalid(param, f"must be a string of at most {MAX_ID} characters with letters or digits in it")
         self._called = True
@@ -78,6 +80,7 @@ class ToolRounds:
 
         Raises BadRequest naming `param`, the place of the id, for a second result of a call.
         """
+        pause()
         if not isinstance(given, str) or len(given) > MAX_ID or not plain(given):
             raise invalid(param, "must name the call this is the result of")
         key, what = plain(given), tuple(content)

@@ -1,14 +1,16 @@
-"""Where the server listens: what HOST and PORT mean.
+"""Where the server listens: what HOST, PORT and CLAUDE_PROXY_OLLAMA_PORT mean.
 
 gunicorn's settings read this file by its path, before the package may be imported: it needs the standard library only.
 """
 
 from __future__ import annotations
 
+import ipaddress
 import socket
 from collections.abc import Mapping
 
 DEFAULT_HOST, DEFAULT_PORT = "localhost", 3456
+OLLAMA_PORT = "CLAUDE_PROXY_OLLAMA_PORT"
 MAX_PORT = 65535
 # Programs try either first for `localhost`: those on Node the second, many others the first.
 LOOPBACK = ("127.0.0.1", "::1")
@@ -28,13 +30,22 @@ def read_port(text: str) -> int:
     return int(text)
 
 
-def read(environ: Mapping[str, str]) -> tuple[str, int]:
-    """Return the host and port of an environment. Raises ValueError with a sentence that names the variable."""
-    host, port = (environ.get(name, "").strip() for name in ("HOST", "PORT"))
+def read(environ: Mapping[str, str]) -> tuple[str, tuple[int, ...]]:
+    """Return the host and the ports of an environment, the one for Ollama's clients last, if there is one.
+
+    Raises ValueError with a sentence that names the variable.
+    """
+    host = environ.get("HOST", "").strip()
+    ports = [_port(environ, "PORT") or DEFAULT_PORT, _port(environ, OLLAMA_PORT)]
+    return read_host(host) or DEFAULT_HOST, tuple(dict.fromkeys(port for port in ports if port is not None))
+
+
+def _port(environ: Mapping[str, str], name: str) -> int | None:
+    text = environ.get(name, "").strip()
     try:
-        return read_host(host) or DEFAULT_HOST, read_port(port) if port else DEFAULT_PORT
+        return read_port(text) if text else None
     except ValueError as error:
-        raise ValueError(f"PORT={port} cannot be used: it takes {error}") from None
+        raise ValueError(f"{name}={text} cannot be used: it takes {error}") from None
 
 
 def listened(host: str) -> tuple[str, ...]:
@@ -47,6 +58,19 @@ def listened(host: str) -> tuple[str, ...]:
 def reachable(host: str) -> str:
     """Return the address at which a program on this machine reaches a server that listens on `host`."""
     return WILDCARDS.get(host) or listened(host)[0]
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether a host name or address, without a port, can only mean this machine."""
+    if host.lower().rstrip(".") == "localhost":
+        return True
+    try:
+        parsed = ipaddress.ip_address(read_host(host))
+    except ValueError:
+        return False
+    # A dual-stack socket reports IPv4 peers as ::ffff:127.0.0.1.
+    mapped = getattr(parsed, "ipv4_mapped", None)
+    return (mapped or parsed).is_loopback
 
 
 def family(address: str) -> socket.AddressFamily:

@@ -5,8 +5,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Protocol
+from collections.abc import Callable, Iterator, Mapping
+from typing import Literal, Protocol
 
 import msgspec
 
@@ -17,6 +17,19 @@ from app.events import Event, Usage
 
 # None while something else has to come first, then the conversation to go on with.
 Preparation = Iterator[Conversation | None]
+# Is told each line, or some, that goes to a process of the CLI or comes from it, and the process's pid.
+Tap = Callable[[Literal["outgoing", "incoming"], int, bytes], None]
+
+
+class Correction(msgspec.Struct, frozen=True):
+    """What is found out about a turn's use after its end: so much more, or less.
+
+    `dollars` are at list price; `priced` says that they were not known before.
+    """
+
+    usage: Usage
+    dollars: float = 0.0
+    priced: bool = False
 
 
 class Turn(Protocol):
@@ -36,6 +49,13 @@ class Turn(Protocol):
         """What ends it from outside."""
 
     @property
+    def asks(self) -> str:
+        """The model that it asks now: the conversation's, or after that one's refusal the next of its `fallback`."""
+
+    def stay(self) -> None:
+        """Ask no other model from now on, since the client could no longer be told."""
+
+    @property
     def model(self) -> str | None:
         """The model that answers, from the first event on."""
 
@@ -44,8 +64,19 @@ class Turn(Protocol):
         """The kind of process that answers, from the first event on."""
 
     @property
+    def extra_usage(self) -> bool:
+        """Whether extra usage pays for it, beyond the plan: as far as it is known now, for certain at the end."""
+
+    @property
     def usage(self) -> Usage:
         """Its tokens, at the end."""
+
+    @property
+    def dollars(self) -> float | None:
+        """What they would have cost at list price, at the end, where that is known by then."""
+
+    def hand_over(self, later: Callable[[Correction], object]) -> None:
+        """Leave tokens and dollars as they are from now on; what is found out afterwards is told to `later`."""
 
     @property
     def stop_reason(self) -> str | None:
@@ -56,6 +87,10 @@ class Turn(Protocol):
         """The code of the error that ended it, after a failure."""
 
     @property
+    def error_words(self) -> str | None:
+        """What that error says, without what was said."""
+
+    @property
     def first_token_ms(self) -> int | None:
         """When its first token came, in milliseconds."""
 
@@ -64,8 +99,15 @@ class Turn(Protocol):
         """How long it waited for a slot, in milliseconds."""
 
 
-class Slots(msgspec.Struct, frozen=True):
-    """Turns that may run at the same time, that do, and that wait for it."""
+class Count(msgspec.Struct, frozen=True):
+    """How many tokens a conversation has; where it is not `exact` some of them were estimated."""
+
+    tokens: int
+    exact: bool
+
+
+class SlotCounts(msgspec.Struct, frozen=True):
+    """How many turns may run at the same time, how many do, and how many wait."""
 
     limit: int
     running: int
@@ -73,7 +115,7 @@ class Slots(msgspec.Struct, frozen=True):
 
 
 class Spares(msgspec.Struct, frozen=True):
-    """Processes that are to be kept started, and those that have started and wait."""
+    """How many started processes are wanted, and how many have started and wait."""
 
     wanted: int
     ready: int
@@ -87,12 +129,17 @@ class Kept(msgspec.Struct, frozen=True):
     parked: int
 
 
-class Processes(msgspec.Struct, frozen=True):
+class ProcessCounts(msgspec.Struct, frozen=True):
     """Processes that live, and how many were started and ended, each by its cause."""
 
     live: int
     started: Mapping[str, int]
     ended: Mapping[str, int]
+
+
+# The plan's windows that hold for all models, by how long they are, in seconds; any other is of one family.
+WINDOW_SECONDS = {"five_hour": 5 * 3600.0, "seven_day": 7 * 86400.0}
+WINDOW_WORDS = {"five_hour": "five hours", "seven_day": "week"}
 
 
 class Window(msgspec.Struct, frozen=True):
@@ -113,32 +160,57 @@ class Limit(msgspec.Struct, frozen=True):
     message: str
 
 
-class Plan(msgspec.Struct, frozen=True):
-    """The windows seen so far, by name, and those that are used up."""
+class Extra(msgspec.Struct, frozen=True):
+    """Extra usage that pays where a window is used up: for which models, as in `Limit`, since when and until when.
+
+    Times are in unix seconds; `accepted` says that an operator has let requests through until its end.
+    """
+
+    window: str
+    models: str
+    since: float
+    until: float
+    accepted: bool = False
+
+    def covers(self, family: str) -> bool:
+        """Tell whether it pays for the models of a family."""
+        return self.models in {"all", family}
+
+
+class PlanStatus(msgspec.Struct, frozen=True):
+    """The windows seen so far, by name, those that are used up, and the extra usage that pays beyond them.
+
+    `refuses_extra` says that requests which it would pay for are refused, `name` the plan's where the CLI has told it.
+    """
 
     windows: Mapping[str, Window]
     limits: list[Limit]
+    extra: list[Extra] = []
+    refuses_extra: bool = False
+    name: str | None = None
 
 
 class Status(msgspec.Struct, frozen=True, kw_only=True):
-    """How the backend is at this moment, as far as it can be read off at once.
+    """The state of the backend at this moment, as far as it is known without waiting.
 
     `promises` are those of the CLI that serves, by outcome, empty before its proof; `put_aside` says that another one
-    serves than the one that was found. `unproven` is why the last proof could not be made.
+    serves than the one that was found. `unproven` is why the last proof could not be made. `login` is a digest that
+    tells the login from others, None where it is not known yet or the CLI names no account.
     """
 
-    slots: Slots
+    slots: SlotCounts
     spares: Spares
     agents: Spares
     kept: Kept
-    processes: Processes
-    plan: Plan
+    processes: ProcessCounts
+    plan: PlanStatus
     promises: Mapping[str, int]
     put_aside: bool
     unproven: str | None = None
+    login: str | None = None
 
 
-class Proof(msgspec.Struct, frozen=True, omit_defaults=True):
+class ProofStatus(msgspec.Struct, frozen=True, omit_defaults=True):
     """How far the CLI is proven: since when (unix seconds), of how many promises, and which it does not keep."""
 
     state: str
@@ -154,15 +226,19 @@ class Cli(msgspec.Struct, frozen=True, omit_defaults=True):
     put_aside: str | None
     path: str | None = None
     version: str | None = None
-    proof: Proof | None = None
+    proof: ProofStatus | None = None
 
 
 class Readiness(msgspec.Struct, frozen=True):
-    """Whether a request would be answered, as far as can be told without spending a token; `reason` is why not."""
+    """Whether a request would be answered, as far as can be told without spending a token; `reason` is why not.
+
+    `paid_by` says who pays for it: `plan`, `extra usage`, `api key`, `Bedrock`, …, or `unknown`.
+    """
 
     reason: str | None
     cli: Cli
     login: str
+    paid_by: str = "unknown"
 
 
 class Backend(Protocol):
@@ -175,8 +251,14 @@ class Backend(Protocol):
     def open(self) -> None:
         """Get ready to serve, in the process that does. Raises ConfigError."""
 
-    def admit(self, model: str) -> None:
-        """Let a request for this model in, once, however many turns it takes. Raises PlanLimit."""
+    def admit(self, *models: str) -> tuple[str, ...]:
+        """Let a request in, once, however many turns it takes; return the first model that may be asked, and the rest.
+
+        Raises PlanLimit or ExtraUsage, of the first model, where none may be asked.
+        """
+
+    def resume(self) -> list[Extra]:
+        """Accept the extra usage that is known now until its end; return it. Raises ProxyError."""
 
     def run(
         self,
@@ -185,18 +267,40 @@ class Backend(Protocol):
         preparation: Preparation | None = None,
         *,
         client: str = "",
+        tap: Tap | None = None,
     ) -> Turn:
         """Return the turn of a conversation; it starts when it is iterated. `cancellation` ends it from outside.
 
         Where there is a `preparation` it begins with that, which gives the conversation to go on with. Slots and queue
-        are shared out fairly over the `client`s. Raises QueueFull or ShuttingDown. Close the turn when done.
+        are shared out fairly over the `client`s. `tap` is told the lines to and from the CLI. Close the turn when done.
+        Raises QueueFull or ShuttingDown.
+        """
+
+    def count(
+        self, conversation: Conversation, cancellation: Cancellation, *, client: str = "", tap: Tap | None = None
+    ) -> Count:
+        """Count the tokens of a conversation without asking a model; it waits for a slot as a turn does.
+
+        `cancellation` ends it from outside, `tap` is told the lines to and from the CLI.
+        Raises QueueFull, ShuttingDown, or NotOffered where it cannot be done.
         """
 
     def forget(self, owner: str) -> None:
-        """Let nothing wait any longer that knows words of this owner's, whose key is gone."""
+        """End all that waits and knows words of this owner, whose key is gone."""
 
     def status(self) -> Status:
-        """Return how it is, at once; what is known of the plan is refreshed soon where it is old."""
+        """Return its state without waiting; it has old figures of the plan refreshed in the background."""
+
+    @property
+    def login(self) -> str | None:
+        """What tells the login from others, as in `Status`; it asks nobody."""
+
+    @property
+    def windows(self) -> Mapping[str, Window]:
+        """The plan's windows by name, as they were told last; it asks nobody."""
+
+    def remember(self, windows: Mapping[str, Window]) -> None:
+        """Take over windows of its login that were seen before it began, where it has not seen them itself."""
 
     def readiness(self) -> Readiness:
         """Return whether it could answer; it may run the CLI, and take a second."""

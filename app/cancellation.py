@@ -9,7 +9,7 @@ from app.errors import ProxyError
 
 
 class Cancellation:
-    """A flag that is raised once, with a reason, and calls whoever waits.
+    """A flag that is raised once, with a reason, and then calls the one callback that was registered.
 
     Thread-safe. `cancel` may be called any number of times; the first reason stays.
     """
@@ -30,7 +30,7 @@ class Cancellation:
             callback()
 
     def on_cancel(self, callback: Callable[[], None] | None) -> None:
-        """Set what `cancel` calls, replacing the former one; called at once if the flag is already raised."""
+        """Register what `cancel` calls, in place of the callback before. It is called at once if the flag is raised."""
         with self._lock:
             self._callback = callback
             cancelled = self.reason is not None

@@ -1,4 +1,4 @@
-"""How each client is told to use this server: texts to paste, one function a client.
+"""How each client is told to use this server: a text to paste, and what to know of it, one function a client.
 
 What each client reads is written at its function. Every value comes quoted as its format wants it: a JSON string is a
 YAML scalar too.
@@ -14,10 +14,19 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
+from app import address
+
 PREFERRED = "claude-sonnet-4"
 SMALL = "claude-haiku-4"
 # Tokens: what every Claude model takes and gives at least, where a client must know it and the server does not yet.
 CONTEXT, OUTPUT = 200_000, 32_000
+
+OPENCLAW_TOOLS = (
+    "OpenClaw runs its own tools. To let Claude Code's tools do the work instead, on the server's machine and without "
+    'OpenClaw\'s approvals, add "tools": { "deny": ["*"] } and start the server with CLAUDE_PROXY_TOOLS=all and '
+    "CLAUDE_PROXY_TOOLS_FOR=NAME, the name of the API key in the file (`claude-max-api key add NAME`). Whoever has "
+    "that key can then do what the server's user can do."
+)
 
 
 class Model(msgspec.Struct, frozen=True):
@@ -50,7 +59,15 @@ class Access(msgspec.Struct, frozen=True):
         return wanted if any(model.id == wanted for model in self.models) else other
 
 
-def openclaw(access: Access) -> str:
+class ClientConfig(msgspec.Struct, frozen=True):
+    """What a client needs: the `file` or place that the `text` goes to, and `notes`, which are no part of it."""
+
+    file: str
+    text: str
+    notes: tuple[str, ...] = ()
+
+
+def openclaw(access: Access) -> ClientConfig:
     """Return JSON5 for ~/.openclaw/openclaw.json, as `openclaw config validate` of 2026.9.6 takes it."""
     compat = ("UsageInStreaming", "PromptCacheKey", "ReasoningEffort", "DeveloperRole")
     models = [
@@ -77,19 +94,16 @@ def openclaw(access: Access) -> str:
         "models": {"mode": "merge", "providers": {"claude-max": provider}},
         "agents": {"defaults": {"model": {"primary": f"claude-max/{access.preferred}"}}},
     }
-    return _text(
-        "// ~/.openclaw/openclaw.json",
-        "// OpenClaw runs its own tools. To let Claude Code's tools do the work instead, on the server's machine and",
-        '// without OpenClaw\'s approvals, add: "tools": { "deny": ["*"] }',
-        "// and start the server with CLAUDE_PROXY_TOOLS=all and CLAUDE_PROXY_TOOLS_FOR=NAME, the name of the API key",
-        "// below (`claude-max-api key add NAME`). Whoever has that key can then do what the server's user can do.",
-        json.dumps(config, indent=2, ensure_ascii=False),
+    return ClientConfig(
+        "~/.openclaw/openclaw.json",
+        _lines(json.dumps(config, indent=2, ensure_ascii=False)),
+        (OPENCLAW_TOOLS,),
     )
 
 
-def continue_dev(access: Access) -> str:
+def continue_dev(access: Access) -> ClientConfig:
     """Return YAML for ~/.continue/config.yaml, after the schema in @continuedev/config-yaml 1.42."""
-    lines = ["# ~/.continue/config.yaml", "name: Claude", "version: 1.0.0", "schema: v1", "models:"]
+    lines = ["name: Claude", "version: 1.0.0", "schema: v1", "models:"]
     for model in sorted(access.models, key=lambda model: model.id != access.preferred):
         lines += [
             f"  - name: {_quoted(model.name or model.id)}",
@@ -103,54 +117,66 @@ def continue_dev(access: Access) -> str:
             f"      contextLength: {model.context_length}",
             f"      maxTokens: {model.max_completion_tokens}",
         ]
-    return _text(*lines)
+    return ClientConfig("~/.continue/config.yaml", _lines(*lines))
 
 
-def openai(access: Access) -> str:
+def openai(access: Access) -> ClientConfig:
     """Return the environment variables that openai-python and openai-node read."""
-    return _text(
-        f"# For openai-python, openai-node and what is built on them. Models: {_ids(access)}",
-        f"export OPENAI_BASE_URL={shlex.quote(access.base_url)}",
-        f"export OPENAI_API_KEY={shlex.quote(access.key)}",
+    return ClientConfig(
+        "the shell, or its ~/.profile",
+        _lines(
+            f"export OPENAI_BASE_URL={shlex.quote(access.base_url)}",
+            f"export OPENAI_API_KEY={shlex.quote(access.key)}",
+        ),
+        ("For openai-python, openai-node and what is built on them.", f"Models: {_ids(access)}"),
     )
 
 
-def aider(access: Access) -> str:
+def aider(access: Access) -> ClientConfig:
     """Return YAML for ~/.aider.conf.yml: aider's options by their long names."""
-    return _text(
-        "# ~/.aider.conf.yml, or .aider.conf.yml in a repository",
-        f"# For `model`, behind openai/: {_ids(access)}",
-        f"openai-api-base: {_quoted(access.base_url)}",
-        f"openai-api-key: {_quoted(access.key)}",
-        f"model: {_quoted('openai/' + access.preferred)}",
-        f"weak-model: {_quoted('openai/' + access.small)}",
-        "edit-format: diff",
-        "# aider's table of prices and limits has no entry for these names, and it would ask about it",
-        "show-model-warnings: false",
+    return ClientConfig(
+        "~/.aider.conf.yml, or .aider.conf.yml in a repository",
+        _lines(
+            f"openai-api-base: {_quoted(access.base_url)}",
+            f"openai-api-key: {_quoted(access.key)}",
+            f"model: {_quoted('openai/' + access.preferred)}",
+            f"weak-model: {_quoted('openai/' + access.small)}",
+            "edit-format: diff",
+            "show-model-warnings: false",
+        ),
+        (
+            f"For `model`, behind openai/: {_ids(access)}",
+            "The warnings are off because aider's table of prices and limits has no entry for these names.",
+        ),
     )
 
 
-def open_webui(access: Access) -> str:
+def open_webui(access: Access) -> ClientConfig:
     """Return a file for `docker run --env-file`, which takes values as they are, without quotes."""
-    return _text(
-        "# For `open-webui serve`, or `docker run --network host --env-file FILE`; read at the first start only, later",
-        "# it is Admin Settings > Connections. The models are asked of the server.",
-        f"OPENAI_API_BASE_URL={access.base_url}",
-        f"OPENAI_API_KEY={access.key}",
-        "ENABLE_OLLAMA_API=false",
-        "# titles, tags and the like",
-        f"TASK_MODEL_EXTERNAL={access.small}",
+    return ClientConfig(
+        "the environment of `open-webui serve`, or FILE of `docker run --network host --env-file FILE`",
+        _lines(
+            f"OPENAI_API_BASE_URL={access.base_url}",
+            f"OPENAI_API_KEY={access.key}",
+            "ENABLE_OLLAMA_API=false",
+            f"TASK_MODEL_EXTERNAL={access.small}",
+        ),
+        (
+            "It is read at the first start only; later it is Admin Settings > Connections.",
+            "The models are asked of the server; the last line's is for titles, tags and the like.",
+            "`claude-max-api config compose` has both in containers.",
+        ),
     )
 
 
-def librechat(access: Access) -> str:
+def librechat(access: Access) -> ClientConfig:
     """Return YAML for librechat.yaml, after the schema in librechat-data-provider 0.8.524."""
-    return _text(
-        "# librechat.yaml",
+    allowed = _allowed(access.base_url)
+    lines = (
         "version: 1.3.0",
         "cache: true",
         "endpoints:",
-        *_allowed(access.base_url),
+        *allowed,
         "  custom:",
         '    - name: "Claude"',
         f"      apiKey: {_quoted(access.key)}",
@@ -162,6 +188,8 @@ def librechat(access: Access) -> str:
         f"      titleModel: {_quoted(access.small)}",
         '      modelDisplayLabel: "Claude"',
     )
+    notes = ("An older LibreChat that does not know `allowedAddresses` does not need it.",) if allowed else ()
+    return ClientConfig("librechat.yaml", _lines(*lines), notes)
 
 
 def _allowed(base_url: str) -> list[str]:
@@ -175,33 +203,28 @@ def _allowed(base_url: str) -> list[str]:
     if not private:
         return []
     port = parts.port or (443 if parts.scheme == "https" else 80)
-    return [
-        "  # an older LibreChat that does not know this does not need it",
-        f"  allowedAddresses: {_quoted([f'{_bracketed(host)}:{port}'])}",
-    ]
+    return [f"  allowedAddresses: {_quoted([address.written(host, port)])}"]
 
 
-def _bracketed(host: str) -> str:
-    return f"[{host}]" if ":" in host else host
-
-
-def cline(access: Access) -> str:
+def cline(access: Access) -> ClientConfig:
     """Return the command that configures Cline's command line, and what its editor extension asks for."""
     words = ["cline", "auth", "--provider", "openai-compatible", "--apikey", access.key]
     words += ["--modelid", access.preferred, "--baseurl", access.base_url]
-    return _text(
-        "# In the extension's settings: API Provider: OpenAI Compatible",
-        f"#   Base URL: {access.base_url}",
-        f"#   API Key: {access.key}",
-        f"#   Model ID: one of {_ids(access)}",
-        "# On the command line:",
-        shlex.join(words),
+    return ClientConfig(
+        "the command line",
+        _lines(shlex.join(words)),
+        (
+            (
+                "In the editor's extension it is: API Provider: OpenAI Compatible; "
+                f"Base URL: {access.base_url}; API Key: {access.key}; Model ID: one of {_ids(access)}"
+            ),
+        ),
     )
 
 
-def llm(access: Access) -> str:
+def llm(access: Access) -> ClientConfig:
     """Return YAML for llm's extra-openai-models.yaml: https://llm.datasette.io/en/stable/other-models.html ."""
-    lines = ['# extra-openai-models.yaml in the folder that this prints: dirname "$(llm logs path)"']
+    lines: list[str] = []
     for model in access.models:
         lines += [
             f"- model_id: {_quoted('claude-max/' + model.id)}",
@@ -212,10 +235,27 @@ def llm(access: Access) -> str:
             "  supports_schema: true",
             "  vision: true",
         ]
-    return _text(*lines)
+    return ClientConfig(
+        'extra-openai-models.yaml in the folder that `dirname "$(llm logs path)"` prints', _lines(*lines)
+    )
 
 
-CLIENTS: dict[str, Callable[[Access], str]] = {
+def ollama(access: Access) -> ClientConfig:
+    """Return the environment variables that Ollama's own clients read: https://github.com/ollama/ollama-python ."""
+    return ClientConfig(
+        "the shell, for Ollama's Python client; elsewhere the first is the address of the Ollama server",
+        _lines(
+            f"export OLLAMA_HOST={shlex.quote(access.base_url.removesuffix('/v1'))}",
+            f"export OLLAMA_API_KEY={shlex.quote(access.key)}",
+        ),
+        (
+            f"Models: {_ids(access)}",
+            "For programs that ask for no address, start the server with CLAUDE_PROXY_OLLAMA_PORT=11434.",
+        ),
+    )
+
+
+CLIENTS: dict[str, Callable[[Access], ClientConfig]] = {
     "openclaw": openclaw,
     "continue": continue_dev,
     "openai": openai,
@@ -224,6 +264,19 @@ CLIENTS: dict[str, Callable[[Access], str]] = {
     "librechat": librechat,
     "cline": cline,
     "llm": llm,
+    "ollama": ollama,
+}
+# As people call them.
+NAMES = {
+    "openclaw": "OpenClaw",
+    "continue": "Continue",
+    "openai": "OpenAI's clients",
+    "aider": "Aider",
+    "open-webui": "Open WebUI",
+    "librechat": "LibreChat",
+    "cline": "Cline",
+    "llm": "LLM",
+    "ollama": "Ollama's clients",
 }
 
 
@@ -235,5 +288,5 @@ def _quoted(value: str | Sequence[str]) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
-def _text(*lines: str) -> str:
+def _lines(*lines: str) -> str:
     return "\n".join(lines) + "\n"

@@ -1,4 +1,4 @@
-"""A conversation in the neutral form between the dialects and `claude`: the Messages API's turns and blocks.
+"""A conversation in the neutral form between the dialects and `claude`: the Messages API's messages and blocks.
 
 Block shapes: https://docs.claude.com/en/api/messages
 """
@@ -9,6 +9,8 @@ import re
 from typing import Any, Literal
 
 import msgspec
+
+from app.agents.agent import Workplace
 
 
 class TextBlock(msgspec.Struct, frozen=True, tag="text"):
@@ -43,12 +45,19 @@ class ImageBlock(msgspec.Struct, frozen=True, tag="image"):
     source: Base64Source | UrlSource
 
 
+class Citing(msgspec.Struct, frozen=True):
+    """Whether the answer is to cite a document; the API wants the same of all of them."""
+
+    enabled: bool
+
+
 class DocumentBlock(msgspec.Struct, frozen=True, tag="document", omit_defaults=True):
     """A PDF or a text; `context` is what the client says about it."""
 
     source: Base64Source | UrlSource | TextSource
     title: str | None = None
     context: str | None = None
+    citations: Citing | None = None
 
 
 def plain(call_id: str) -> str:
@@ -65,19 +74,19 @@ class ToolUseBlock(msgspec.Struct, frozen=True, tag="tool_use"):
 
 
 class ToolResultBlock(msgspec.Struct, frozen=True, tag="tool_result", omit_defaults=True):
-    """What a call gave, or why it failed, in the user turn right after it."""
+    """What a call gave, or why it failed, in the user message right after it."""
 
     tool_use_id: str
     content: tuple[TextBlock | ImageBlock | DocumentBlock, ...]
     is_error: bool = False
 
 
-# Stands where a call got no result because somebody interrupted the tool; the API takes no call without one.
+# The result of a call that somebody interrupted; the API takes no call without a result.
 INTERRUPTED = TextBlock("[The tool was interrupted; it gave no result.]")
 
 
 def interrupted(call_id: str) -> ToolResultBlock:
-    """Return the result of a call that got none."""
+    """Return the result of a call that was interrupted."""
     return ToolResultBlock(call_id, (INTERRUPTED,), is_error=True)
 
 
@@ -97,8 +106,8 @@ class RedactedThinkingBlock(msgspec.Struct, frozen=True, tag="redacted_thinking"
 Block = TextBlock | ImageBlock | DocumentBlock | ToolUseBlock | ToolResultBlock | ThinkingBlock | RedactedThinkingBlock
 
 
-class Turn(msgspec.Struct, frozen=True):
-    """One side's words, a message of the Messages API; turns of one conversation alternate."""
+class Message(msgspec.Struct, frozen=True):
+    """One side's words, as in the Messages API; in a conversation the sides alternate."""
 
     role: Literal["user", "assistant"]
     content: tuple[Block, ...]
@@ -111,8 +120,8 @@ ATTRIBUTION = "x-anthropic-billing-header"
 def without_attribution(system: str) -> str:
     """Return a system prompt without its client's line about itself.
 
-    The CLI takes a prompt that begins so for the line that it writes itself, so that the client's would stand in for it
-    and the prompt would stand in that block. It says who asks, which is the CLI, and differs with each conversation.
+    The CLI takes a prompt that begins with such a line for one of its own, and would send the client's line instead of
+    its own. The line tells who asks, which is the CLI, and differs from conversation to conversation.
     """
     while system.startswith(ATTRIBUTION):
         system = system.partition("\n")[2].lstrip("\n")
@@ -158,25 +167,44 @@ class Options(msgspec.Struct, frozen=True):
     signed: bool = False
 
 
-class Conversation(msgspec.Struct, frozen=True):
-    """What a client asks: a system prompt, the turns so far (the last is the user's) and a model for the CLI.
+# How much a client gets to see of what Claude Code's own tools do: nothing, what is called, or also what that gave.
+Show = Literal["none", "names", "steps"]
 
-    `model` is an alias or a full name as the CLI takes it; `tools` are the client's, and run at the client.
-    `own_tools` are those of Claude Code's own that may work on this machine, by name. `goes_on` is False where no other
-    request can continue this one, and `affinity` is a hint of the client's: conversations that share it may be one.
-    `owner` is the identity of the API key that asks, empty where there are no keys: nothing of one owner's
-    conversations may reach another's.
+
+class ClaudeSession(msgspec.Struct, frozen=True):
+    """A session that Claude Code keeps: its id, and its transcript's path where it has begun."""
+
+    id: str
+    transcript: str | None = None
+
+
+class Conversation(msgspec.Struct, frozen=True):
+    """What a client asks: a system prompt, the messages so far (the last is the user's) and a model for the CLI.
+
+    `model` is an alias or a full name as the CLI takes it, and `fallback` names those that may answer in its place, in
+    order, while it is overloaded or its window of the plan closed; `tools` are the client's, and run at the client.
+    `own_tools` are those of Claude Code's own that the client asks for in the place of its API's, by name. An agent's
+    turn has a `workplace`: what may work on this machine. `folder` is the one that the client names for it. `kept` is
+    the session in which Claude Code itself has what was said before, and keeps what is said now. `goes_on`
+    is False where no other request can continue this one, and `affinity` is a hint of the client's: conversations that
+    share it may be one. `owner` is the identity of the API key that asks, empty where there are no keys: nothing of one
+    owner's conversations may reach another's. `show` tells how much the client gets to see of an agent's work.
     """
 
     model: str
     system: str
-    turns: tuple[Turn, ...]
+    messages: tuple[Message, ...]
     tools: tuple[ToolDefinition, ...] = ()
     options: Options = Options()
     own_tools: tuple[str, ...] = ()
+    workplace: Workplace | None = None
+    folder: str | None = None
+    kept: ClaudeSession | None = None
     goes_on: bool = True
     affinity: str = ""
     owner: str = ""
+    show: Show = "none"
+    fallback: tuple[str, ...] = ()
 
     @property
     def offered(self) -> tuple[ToolDefinition, ...]:
@@ -187,11 +215,20 @@ class Conversation(msgspec.Struct, frozen=True):
     @property
     def interrupted(self) -> tuple[str, ...]:
         """Return the ids of the calls that were answered as interrupted."""
-        blocks = (block for turn in self.turns for block in turn.content)
+        blocks = (block for message in self.messages for block in message.content)
         results = (block for block in blocks if isinstance(block, ToolResultBlock))
         return tuple(result.tool_use_id for result in results if result == interrupted(result.tool_use_id))
 
     @property
-    def question(self) -> Turn:
-        """Return the last turn, the one to be answered."""
-        return self.turns[-1]
+    def cites(self) -> bool:
+        """Whether the answer is to cite the documents in it."""
+        blocks = (block for message in self.messages for block in message.content)
+        inner = (
+            part for block in blocks for part in (block.content if isinstance(block, ToolResultBlock) else (block,))
+        )
+        return any(isinstance(block, DocumentBlock) and block.citations is not None for block in inner)
+
+    @property
+    def question(self) -> Message:
+        """Return the last message, the one to be answered."""
+        return self.messages[-1]

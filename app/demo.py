@@ -3,19 +3,31 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from app.config import Settings
-from app.standin import StandIn, demo_reply
+from app.models import Catalogue
+from app.standin import Failure, Reply, StandIn, demo_reply
 
+# Its own state, in the user's state folder.
+FOLDER = "demo"
 # Not a credential: the CLI asks for a token before it asks the stand-in, which takes any.
 TOKEN = "sk-ant-oat01-dummy"  # noqa: S105
 
 
-def settings_for(settings: Settings) -> tuple[Settings, Callable[[], None]]:
-    """Return settings whose CLI sees a stand-in API and nothing of the user's, and what starts that in this process."""
-    standin = StandIn(reply=demo_reply, record=False)
-    state_dir = settings.state_dir / "demo"
+def settings_for(settings: Settings, catalogue: Catalogue) -> tuple[Settings, Callable[[], None]]:
+    """Return settings whose CLI sees a stand-in API and nothing of the user's, and what starts that in this process.
+
+    Of models that `catalogue` cannot know of it says what the API says.
+    """
+
+    def reply(body: Mapping[str, Any]) -> Reply | Failure:
+        model = str(body.get("model"))
+        return demo_reply(body) if catalogue.knows(model) else Failure.not_found(f"model: {model}")
+
+    standin = StandIn(reply=reply, record=False)
+    state_dir = settings.state_dir / FOLDER
     environ = {
         "PATH": settings.cli_environ.get("PATH", ""),
         "HOME": str(state_dir / "home"),

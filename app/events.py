@@ -27,6 +27,10 @@ class Usage(msgspec.Struct, frozen=True):
         """Return the sum, count by count."""
         return Usage(*(getattr(self, name) + getattr(other, name) for name in Usage.__struct_fields__))
 
+    def __sub__(self, other: Usage) -> Usage:
+        """Return the difference, count by count."""
+        return Usage(*(getattr(self, name) - getattr(other, name) for name in Usage.__struct_fields__))
+
 
 class TurnStart(msgspec.Struct, frozen=True):
     """The model began to answer; `model` is the id the API reports, `usage` what it has counted so far."""
@@ -49,6 +53,16 @@ class TextDelta(msgspec.Struct, frozen=True):
         return msgspec.json.decode(self.json, type=str)
 
 
+class TextBreak(msgspec.Struct, frozen=True):
+    """The text goes on in another block, which has quotes of its own; nothing stands between the two."""
+
+
+class Quote(msgspec.Struct, frozen=True):
+    """What the block of text at hand cites, as the API says it: a passage of a document, in JSON."""
+
+    json: bytes
+
+
 class ThinkingDelta(msgspec.Struct, frozen=True):
     """A piece of the model's thinking, encoded like `TextDelta`."""
 
@@ -65,6 +79,19 @@ class RedactedThinking(msgspec.Struct, frozen=True):
     """A block of thinking that only the API can read."""
 
     data: str
+
+
+class Step(msgspec.Struct, frozen=True):
+    """Something that an agent does, as a line for a client that wants to see it, encoded like `TextDelta`."""
+
+    json: bytes
+
+
+class Source(msgspec.Struct, frozen=True):
+    """A page that a search of the agent's has found."""
+
+    url: str
+    title: str
 
 
 class ToolCallStart(msgspec.Struct, frozen=True):
@@ -88,10 +115,16 @@ class Retrying(msgspec.Struct, frozen=True):
     error: str
 
 
+class Fallback(msgspec.Struct, frozen=True):
+    """Another model is asked than the request's, by this name; nothing has been answered yet."""
+
+    model: str
+
+
 class Restart(msgspec.Struct, frozen=True):
     """The API's answer broke off and the CLI asks anew: of the text deltas so far only the first `keep` count.
 
-    Calls count no longer, and neither does the thinking after the last text that counts.
+    Calls so far do not count, nor does thinking after the last text that counts.
     """
 
     keep: int
@@ -118,12 +151,17 @@ class ChoiceEvent(msgspec.Struct, frozen=True):
 Event = (
     TurnStart
     | TextDelta
+    | TextBreak
+    | Quote
     | ThinkingDelta
     | ThinkingSignature
     | RedactedThinking
+    | Step
+    | Source
     | ToolCallStart
     | ToolCallDelta
     | Retrying
+    | Fallback
     | Restart
     | TurnEnd
     | ChoiceEvent

@@ -5,23 +5,33 @@ gunicorn's master loads this file by its path, before gevent patches the standar
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import datetime as dt
 import json
 import logging
 import os
+import shutil
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, TextIO
 
 FORMATS = ("auto", "text", "json")
 
 
-def init(level: str, form: str = "auto") -> None:
-    """Send this application's records to standard error from `level` on, once; `form` is one of FORMATS."""
+# A log of this size, in bytes, is begun anew.
+MAX_LOG_BYTES = 5 * 2**20
+
+
+def init(level: str, form: str = "auto", file: Path | None = None) -> None:
+    """Send this application's records to standard error from `level` on, once; `form` is one of FORMATS.
+
+    `file` is the file that standard error goes to, where nobody else keeps it from growing.
+    """
     logger = logging.getLogger("app")
     logger.setLevel(level)
     if not logger.handlers:
-        target = logging.StreamHandler()
+        target = logging.StreamHandler() if file is None else BoundedStream(file)
         target.setFormatter(formatter(form, target.stream))
         logger.addHandler(target)
 
@@ -31,6 +41,27 @@ def formatter(form: str, stream: TextIO) -> logging.Formatter:
     if form == "text" or (form != "json" and stream.isatty()):
         return TextLines()
     return JournalLines() if form != "json" and _is_journal(stream) else JsonLines()
+
+
+class BoundedStream(logging.StreamHandler[TextIO]):
+    """Writes to standard error, which goes to `file`; at MAX_LOG_BYTES the file's content moves to FILE.1.
+
+    The file is copied and emptied, not renamed: whoever starts the server (launchd) and its other processes hold it
+    open, for appending.
+    """
+
+    def __init__(self, file: Path) -> None:
+        super().__init__()
+        self._file = file
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write a record; a file that cannot be begun anew grows on."""
+        super().emit(record)
+        with contextlib.suppress(OSError):
+            written = os.fstat(self.stream.fileno())
+            if written.st_size >= MAX_LOG_BYTES and os.path.samestat(written, self._file.stat()):
+                shutil.copy(self._file, f"{self._file}.1")
+                os.truncate(self._file, 0)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -17,15 +17,20 @@ ALIASES = {
     "sonnet-max": "sonnet",
 }
 STABLE_IDS = tuple(f"claude-{family}-4" for family in FAMILIES)
+# A full name as the API writes it; up to Claude 3 the version comes before the family.
+VERSIONED = re.compile(
+    r"claude-(?:(?P<early>[0-9](?:-[0-9]{1,2})?)-(?P<of>[a-z]+)|(?P<family>[a-z]+)-(?P<version>[0-9]{1,2}(?:-[0-9]{1,2})?))"
+    r"(?:-[0-9]{8})?"
+)
 FAMILY_MAJOR = re.compile(r"claude-([a-z]+)(?:-[0-9]{1,2})?")
 FAMILY = re.compile(r"(?:claude-)?(?:[0-9]+-)*([a-z]+)")
 FULL_NAME = re.compile(r"claude-[a-z0-9][a-z0-9.@-]*")
 LONG_CONTEXT = "[1m]"
-# Characters; a longer name is nobody's, and not looked at closely.
+# Characters; no model has a longer name, and such a name is not looked at closely.
 MAX_NAME = 200
 FAMILY_NAMES = "|".join(FAMILIES)
 # How others write Claude's names, in the order in which it is undone: a pattern of a name in lower case, and what takes
-# its place. What is no way of writing a name stays as it is, to be the API's 404.
+# its place. Any other name stays as it is, and gets the API's 404.
 SPELLINGS: tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]], ...] = tuple(
     (re.compile(pattern), plain)
     for pattern, plain in (
@@ -87,6 +92,26 @@ def plain_name(name: str) -> str:
     return base if base.endswith(LONG_CONTEXT) else base + suffix
 
 
+def version_of(full: str) -> tuple[str, tuple[int, ...]] | None:
+    """Return the family and the version, such as `opus` and (5, 5), that a full name tells; None of another name."""
+    found = VERSIONED.fullmatch(full.removesuffix(LONG_CONTEXT))
+    if found is None:
+        return None
+    return found["family"] or found["of"], tuple(map(int, (found["version"] or found["early"]).split("-")))
+
+
+def spoken(name: str) -> str | None:
+    """Return a model's name as people say it, such as `Opus 5.5`; that of a stable id says that it moves on."""
+    told = version_of(name)
+    if told is None:
+        return None
+    family, version = told
+    if name in STABLE_IDS:
+        return f"{family.capitalize()}, newest"
+    long = " (1M context)" if name.endswith(LONG_CONTEXT) else ""
+    return f"{family.capitalize()} {'.'.join(map(str, version))}{long}"
+
+
 class Catalogue:
     """What this login may use, as the CLI last reported it, behind the stable ids.
 
@@ -96,6 +121,7 @@ class Catalogue:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._models: tuple[CliModel, ...] = ()
+        self._aliases = ALIASES
         self._limits: dict[str, Limits] = {}
 
     def update(self, models: tuple[CliModel, ...]) -> None:
@@ -103,6 +129,7 @@ class Catalogue:
         if models:
             with self._lock:
                 self._models = models
+                self._aliases = {model.value: model.value for model in models if model.value != "default"} | ALIASES
 
     def note(self, limits: Mapping[str, Limits]) -> None:
         """Take up what the CLI told of the models it used, by their full names."""
@@ -136,27 +163,37 @@ class Catalogue:
 
     def _alias(self, base: str) -> str | None:
         """Return the CLI's alias that a plain name means, or None."""
-        aliases = self._aliases()
+        aliases = self._aliases
         if base in aliases:
             return aliases[base]
         family = FAMILY_MAJOR.fullmatch(base)
         return family[1] if family is not None and family[1] in aliases else None
 
-    def _aliases(self) -> dict[str, str]:
-        reported = {model.value: model.value for model in self._models if model.value != "default"}
-        return {**reported, **ALIASES}
+    def has(self, name: str) -> bool:
+        """Tell whether a name is the id of an entry."""
+        return name in STABLE_IDS or any(name == (model.resolved_model or model.value) for model in self._models)
 
     def entries(self) -> list[dict[str, Any]]:
         """Return OpenAI model objects: the stable ids, then the full names the CLI reported."""
-        entries = [self._entry(model) for model in STABLE_IDS]
+        models = self._models
+        entries = [self._entry(model, description=self._today(model, models)) for model in STABLE_IDS]
         seen = set(STABLE_IDS)
-        for model in self._models:
+        # The CLI's first entry, "Default (recommended)", is another one's model, and its words say nothing in a list.
+        for model in sorted(models, key=lambda known: known.value == "default"):
             name = model.resolved_model or model.value
             if name not in seen and name != "default":
                 seen.add(name)
-                display = _without_default(model.display_name, model.value)
-                entries.append(self._entry(name, display, model.description))
+                default = model.value == "default"
+                entries.append(self._entry(name, *((None, None) if default else (model.display_name, _words(model)))))
         return entries
+
+    def knows(self, full: str) -> bool:
+        """Tell whether there is a model of this full name, as far as can be told from the families' newest versions."""
+        told = version_of(full)
+        newest = [other for model in self._models if (other := version_of(model.resolved_model or ""))]
+        return not newest or (
+            told is not None and any(told[0] == family and told[1] <= last for family, last in newest)
+        )
 
     def find(self, name: str) -> dict[str, Any] | None:
         """Return the entry a name stands for, aliases and prefixes included, or None."""
@@ -164,16 +201,21 @@ class Catalogue:
         for entry in self.entries():
             if entry["id"] == plain:
                 return entry
-        return self._entry(plain) if plain == "default" or plain in self._aliases() else None
+        return self._entry(plain) if plain == "default" or plain in self._aliases else None
 
     def _entry(self, name: str, display: str | None = None, description: str | None = None) -> dict[str, Any]:
-        # `created` is required and nobody knows it: 0 is the honest value.
+        # `created` is required and not known: 0 is the honest value.
         entry: dict[str, Any] = {"id": name, "object": "model", "created": 0, "owned_by": "anthropic"}
-        if display:
-            entry["name"] = display
+        if said := spoken(name) or display:
+            entry["name"] = said
         if description:
             entry["description"] = description
         return {**entry, **_told(self._limits.get(self._full_name(name), Limits()))}
+
+    def _today(self, stable: str, models: tuple[CliModel, ...]) -> str | None:
+        """Return which model a stable id stands for today, in words, once the CLI has told."""
+        full = self._full_name(stable)
+        return f"Today {spoken(full)}" if models and full not in {stable, self._alias(stable)} else None
 
     def _full_name(self, name: str) -> str:
         """Return the full name of the model that an id stands for today."""
@@ -181,9 +223,11 @@ class Catalogue:
         return next((known.resolved_model for known in self._models if known.value == value), None) or value
 
 
-def _without_default(name: str | None, value: str) -> str | None:
-    # The CLI's first entry is called "Default (recommended)", which says nothing in a list of full names.
-    return None if value == "default" else name
+def _words(model: CliModel) -> str | None:
+    """Return what the CLI says of a model, without the name, and without the prices that nobody pays with a plan."""
+    parts = [part.strip() for part in (model.description or "").split("·")]
+    name = spoken(model.resolved_model or "")
+    return " · ".join(part for part in parts if part and "$" not in part and part != name) or None
 
 
 def _told(limits: Limits) -> dict[str, Any]:

@@ -12,13 +12,13 @@ import re
 from collections.abc import Iterator
 from typing import Literal
 
-from app.conversation import TextBlock, Turn
+from app.conversation import Message, TextBlock
 from app.event_loop import pause
 
 # The first line of every prompt, in every version and mode that was looked at (2026.3 to 2026.9).
 IDENTITY = "You are a personal assistant running inside OpenClaw."
 
-# The last message of each request holds what is the case now. In the next request it is gone from its place (2026.9).
+# OpenClaw adds a message on the present state to each request, and takes it out of the next one (2026.9).
 PASSING = "<<<BEGIN_OPENCLAW_INTERNAL_CONTEXT>>>"
 
 # For prompts whose first line was changed; two of them are enough. One is not: a prompt of another client may well have
@@ -138,7 +138,7 @@ _FENCE = re.compile(r" {0,3}(?:(`{3,16})[^`]*|(~{3,16}).*)")
 _SKILLS = "<available_skills>"
 
 
-# Nobody's prompt is longer (60 kB were seen, with the user's files at most 200), and looking through it takes time.
+# No prompt is longer (60 kB were seen, with the user's files at most 200), and looking through it takes time.
 MAX_CHARACTERS = 2_000_000
 MAX_LINES = 20_000
 
@@ -150,13 +150,16 @@ def detect(system: str) -> bool:
     """
     if len(system) > MAX_CHARACTERS or system.count("\n") > MAX_LINES:
         return False
+    # Most prompts are another client's, which shows without a look at their lines.
+    if IDENTITY not in system and not any(header in system for header in TELLING_HEADERS):
+        return False
     if any(line.startswith(IDENTITY) for line in _preamble(system).split("\n")):
         return True
     head, _, _ = _parts(system)
     return len({bare for _, bare in _lines(head) if bare in TELLING_HEADERS}) > 1
 
 
-def is_passing(question: Turn) -> bool:
+def is_passing(question: Message) -> bool:
     """Tell whether a question ends in words that OpenClaw takes back: the next request does not go on from it."""
     last = question.content[-1]
     return isinstance(last, TextBlock) and last.text.startswith(PASSING)
@@ -234,7 +237,7 @@ def _lines(text: str) -> Iterator[tuple[str, str]]:
             continue
         bare = line.rstrip(_NEWLINES)
         closing = _closing(bare)
-        # One that is never closed encloses nothing: it may stand in a section that goes, before one that stays.
+        # A fence that is never closed encloses nothing: it may stand in a dropped section, before one that is kept.
         if closing is not None and closing not in unclosed:
             pattern = re.compile(closing)
             pause()

@@ -14,7 +14,7 @@ from pathlib import Path
 import psutil
 
 # How much two looks at the same start may differ, in seconds.
-SAME_START = 2.0
+SAME_START_SECONDS = 2.0
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
@@ -52,10 +52,10 @@ def _boot_offset() -> float:
 def running(pid: int, began: float) -> bool:
     """Tell whether the process that began then still runs."""
     if pid == os.getpid():
-        return abs(started() - began) < SAME_START
+        return abs(started() - began) < SAME_START_SECONDS
     try:
         process = psutil.Process(pid)
-        same = abs(_start(process) - began) < SAME_START
+        same = abs(_start(process) - began) < SAME_START_SECONDS
         return bool(same and process.status() != psutil.STATUS_ZOMBIE)
     except psutil.Error:
         return False

@@ -30,7 +30,7 @@ SITE = Path(jsonschema_rs.__file__).parents[1]
 # So many checks at once; the others wait.
 MAX_CHILDREN = 2
 # A child allows 2 s for a check and ends itself; this is for the case that it cannot, in seconds, its start included.
-PATIENCE = 5.0
+MAX_SECONDS = 5.0
 
 
 class CheckFailed(Exception):
@@ -88,7 +88,7 @@ class _Child:
                 cwd="/",
                 start_new_session=True,
             )
-        self._ours.settimeout(PATIENCE)
+        self._ours.settimeout(MAX_SECONDS)
 
     def check(self, job: bytes) -> _Verdict | None:
         """Return what it finds; None where it ended instead."""
@@ -115,7 +115,7 @@ class _Child:
         if self._gone_within(0.05):  # so that its own end is what it is known to have ended by
             return
         self._popen.kill()
-        self._gone_within(PATIENCE)
+        self._gone_within(MAX_SECONDS)
 
     def _gone_within(self, seconds: float) -> bool:
         with contextlib.suppress(subprocess.TimeoutExpired):

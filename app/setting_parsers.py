@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections.abc import Callable
 from pathlib import Path
 
 from app import logs
 from app.keys.key import EVERYBODY, named
+from app.keys.terms import share
 
 UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30}
-PERMISSION_MODES = ("bypassPermissions", "dontAsk", "acceptEdits", "plan")
 SETTING_SOURCES = ("user", "project", "local")
 WHOLE_WEB = frozenset({"http://", "https://"})
+# What `all` stands for. Named one by one: a newer CLI may bring tools that work in the background, on a schedule or
+# with other machines, and nobody would see what they do. The CLI ignores names it does not have.
+ALL_TOOLS = tuple(
+    """
+    Agent Task Bash Edit Glob Grep NotebookEdit Read TaskCreate TaskGet TaskList TaskUpdate TodoWrite WebFetch WebSearch
+    Write
+    """.split()
+)
+# An MCP server's, of those in the settings that CLAUDE_PROXY_SETTING_SOURCES names.
+MCP = "mcp__"
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
 
@@ -68,6 +79,11 @@ def tools(text: str) -> tuple[str, ...]:
         raise ValueError("none, all, or names of Claude Code's tools separated by commas")
     if words:
         return () if words == {"none"} else ("all",)
+    for name in tools:
+        if name not in ALL_TOOLS and not name.startswith(MCP):
+            near = difflib.get_close_matches(name.capitalize(), ALL_TOOLS, 1)
+            meant = f" (did you mean {near[0]}?)" if near else ""
+            raise ValueError(f"names of Claude Code's tools, and {name} is none{meant}: {', '.join(ALL_TOOLS)}")
     return tools
 
 
@@ -92,6 +108,11 @@ def sources(text: str) -> tuple[str, ...]:
     return names
 
 
+def reserve(text: str) -> float:
+    """Read a share of the plan that is reserved, as a percentage; 0 is none."""
+    return 0.0 if text in {"0", "0%"} else share(text)
+
+
 def one_of(*words: str) -> Callable[[str], str]:
     """Return what reads one of some words, in whatever case."""
 
@@ -102,6 +123,13 @@ def one_of(*words: str) -> Callable[[str], str]:
         raise ValueError(f"one of {', '.join(words)}")
 
     return parse
+
+
+def database(text: str) -> str:
+    """Read where a database is."""
+    if not re.match(r"postgres(ql)?://[^\s/]*/[^\s/?]+", text):
+        raise ValueError("postgresql://USER:PASSWORD@HOST:PORT/NAME, or nothing for files in the state folder")
+    return text
 
 
 def log_level(text: str) -> str:

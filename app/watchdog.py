@@ -22,13 +22,13 @@ from app.logs import Line
 log = logging.getLogger(__name__)
 
 # From how long on a stall is told, in seconds.
-STALL = 0.1
+STALL_SECONDS = 0.1
 # How often the thread looks while the loop works, in seconds.
-LOOK = 0.02
+LOOK_SECONDS = 0.02
 # How long it sleeps at most while the loop waits for events, in seconds.
-SLEEP = 1.0
+SLEEP_SECONDS = 1.0
 # How many of the innermost places of a stall are told.
-PLACES = 8
+MAX_PLACES = 8
 # Upper bounds of the histogram, in seconds.
 BUCKETS = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 # Where the request's id stands in the WSGI environment; the thread finds it on the stack.
@@ -102,17 +102,17 @@ class Watchdog:
     def _look(self) -> None:
         while not self._stopped:
             woke, waits = self._woke, self._held() is None
-            self._sleep(LOOK)
+            self._sleep(LOOK_SECONDS)
             if self._woke != woke:
                 continue
             if self._held() is not None:
-                if time.monotonic() - woke.clock >= STALL:
+                if time.monotonic() - woke.clock >= STALL_SECONDS:
                     self._follow(woke)
             elif waits:
                 # Twice, since it may have been between two pieces of work; and not without end, for the same reason.
                 self._asleep = True
                 if self._woke == woke:  # it has not come back in between, and will see that this thread sleeps
-                    self._wake.acquire(True, SLEEP)  # noqa: FBT003 - it has no names for them
+                    self._wake.acquire(True, SLEEP_SECONDS)  # noqa: FBT003 - it has no names for them
                 self._asleep = False
 
     def _follow(self, woke: Moment) -> None:
@@ -121,7 +121,7 @@ class Watchdog:
         where, request_id = _places(frame), _request_id(frame)
         del frame
         while self._woke == woke and self._held() is not None and not self._stopped:
-            self._sleep(LOOK / 4)
+            self._sleep(LOOK_SECONDS / 4)
         now = Moment.now()
         seconds, cpu = now.clock - woke.clock, now.cpu - woke.cpu
         self._stalls.note(seconds)
@@ -137,7 +137,7 @@ class Watchdog:
 def _places(frame: FrameType | None) -> str:
     """Return the innermost places of a stack, the innermost first."""
     places: list[str] = []
-    while frame is not None and len(places) < PLACES:
+    while frame is not None and len(places) < MAX_PLACES:
         file = "/".join(frame.f_code.co_filename.split("/")[-2:])
         places.append(f"{file}:{frame.f_lineno} {frame.f_code.co_name}")
         frame = frame.f_back

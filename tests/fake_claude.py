@@ -17,7 +17,8 @@ if "--version" in sys.argv:
     print(os.environ.get("FAKE_VERSION", "2.1.330") + " (Fake)")
     sys.exit()
 if sys.argv[1:3] == ["auth", "status"]:
-    print(json.dumps({"loggedIn": True, "authMethod": "fake"}))
+    account = {"email": os.environ["FAKE_EMAIL"]} if "FAKE_EMAIL" in os.environ else {}
+    print(json.dumps({"loggedIn": not os.environ.get("FAKE_LOGGED_OUT"), "authMethod": "fake", **account}))
     sys.exit()
 
 
@@ -82,6 +83,17 @@ def answer(command: str, rest: str = "") -> None:
         event(type="message_stop")
         say(**line, structured_output=json.loads(rest))
         return
+    if command == "say":
+        # As many pieces as there are lines.
+        event(type="message_start", message={"id": "msg_1", "model": "claude-fake-1"})
+        event(type="content_block_start", index=0, content_block={"type": "thinking", "thinking": ""})
+        event(type="content_block_delta", index=0, delta={"type": "thinking_delta", "thinking": "Hm."})
+        event(type="content_block_stop", index=0)
+        event(type="content_block_start", index=1, content_block={"type": "text", "text": ""})
+        for line in rest.splitlines(keepends=True):
+            event(type="content_block_delta", index=1, delta={"type": "text_delta", "text": line})
+        finish()
+        return
     if command == "as":
         begin()
         for _ in range(500):
@@ -93,6 +105,17 @@ def answer(command: str, rest: str = "") -> None:
         sys.exit(7)
     if command == "exit-zero":
         sys.exit(0)
+    if command == "overloaded":
+        time.sleep(float(rest or 0))
+        line = {"subtype": "success", "is_error": True, "num_turns": 1, "result": "API Error: 529 Overloaded"}
+        say(type="result", **line, api_error_status=529)
+        return
+    if command == "limited":
+        window = {"status": "rejected", "resetsAt": int(time.time()) + 3600, "rateLimitType": "five_hour"}
+        say(type="rate_limit_event", rate_limit_info=window)
+        line = {"subtype": "success", "is_error": True, "num_turns": 1, "result": "You've hit your 5-hour limit"}
+        say(type="result", **line, api_error_status=429)
+        return
     if command == "hang-before":
         time.sleep(600)
     if command == "stubborn":
@@ -169,7 +192,7 @@ for raw in sys.stdin:
         if subtype == "get_usage":
             reset = time.strftime("%Y-%m-%dT%H:%M:%S+00:00", time.gmtime(time.time() + 3600))
             windows = {"five_hour": {"utilization": 25, "resets_at": reset}, "seven_day": None}
-            told["response"] = {"rate_limits_available": True, "rate_limits": windows}
+            told["response"] = {"rate_limits_available": True, "rate_limits": windows, "subscription_type": "max"}
         if subtype == "rewind_conversation":
             told["response"] = {"rewound": not os.environ.get("FAKE_UNREWINDABLE")}
         say(type="control_response", response=told)

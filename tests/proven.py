@@ -11,7 +11,7 @@ import hermetic
 from app.claude.cli.binary import Binary, Locator
 from app.claude.cli.proofs import Outcome, Proof, Proofs, edition
 from app.claude.cli.registry import Registry
-from app.config import Settings
+from app.config_reading import read_settings
 from app.proof.proving import PROMISES, prove
 
 
@@ -60,4 +60,4 @@ def pretended(executable: Path, version: str = "2.1.330", broken: tuple[str, ...
 
 def found(claude: Path, folder: Path) -> Binary:
     """Return the executable as a server finds it."""
-    return Locator(Settings.from_environ(hermetic.environment(folder, CLAUDE_BIN=str(claude)))).found()
+    return Locator(read_settings(hermetic.environment(folder, CLAUDE_BIN=str(claude)))).found()

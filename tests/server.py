@@ -49,7 +49,9 @@ class Server:
         self.port = int(port) if port.isdigit() else 0
         self.url = f"http://127.0.0.1:{self.port}"
         self.state = Path(env["CLAUDE_PROXY_STATE_DIR"])
+        self.agent = ""  # what its clients call themselves
         self.log_path = log
+        self._log_start = 0
         self._log = log.open("ab")
         command = argv or (*GUNICORN, *CONFIG, "wsgi:app")
         self.process = subprocess.Popen(
@@ -57,9 +59,19 @@ class Server:
         )
 
     @property
+    def sent_with_all(self) -> dict[str, str]:
+        """The header that each request has."""
+        return {"User-Agent": self.agent} if self.agent else {}
+
+    @property
     def log(self) -> str:
-        """What the server has said so far."""
-        return self.log_path.read_text(errors="replace")
+        """What the server has said so far; where tests share it, what it has said since this one began."""
+        return self.log_path.read_bytes()[self._log_start :].decode(errors="replace")
+
+    def share(self) -> Server:
+        """Return the server for the next of the tests that share it, whose log begins here."""
+        self._log_start = self.log_path.stat().st_size
+        return self
 
     def wait(self, seconds: float = 20.0) -> Server:
         """Return once the server answers."""
@@ -88,7 +100,8 @@ class Server:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
         try:
             data = body if isinstance(body, bytes | None) else json.dumps(body).encode()
-            connection.request(method, path, data, {"Content-Type": "application/json", **(headers or {})})
+            given = {"Content-Type": "application/json", **self.sent_with_all, **(headers or {})}
+            connection.request(method, path, data, given)
             response = connection.getresponse()
             return response.status, {k.lower(): v for k, v in response.getheaders()}, response.read()
         finally:
@@ -115,6 +128,7 @@ class Server:
         asked = {"model": "sonnet", "messages": [{"role": "user", "content": text}], "stream": stream}
         data = json.dumps(body or asked).encode()
         lines = ("POST /v1/chat/completions HTTP/1.1", "Host: localhost", f"Content-Length: {len(data)}", *headers)
+        lines += tuple(f"{name}: {value}" for name, value in self.sent_with_all.items())
         head = "\r\n".join((*lines, "", ""))
         with socket.create_connection(("127.0.0.1", self.port), timeout=30) as connection:
             connection.sendall(head.encode() + data)
@@ -152,14 +166,11 @@ class Server:
 
     def worker(self) -> psutil.Process:
         """Return the one gunicorn worker."""
-        return until(
-            lambda: [
-                child
-                for child in psutil.Process(self.process.pid).children()
-                if "gunicorn" in " ".join(child.cmdline())
-            ],
-            what="worker",
-        )[0]
+        return until(self.workers, what="worker")[0]
+
+    def workers(self) -> list[psutil.Process]:
+        """Return all of its gunicorn workers that live."""
+        return [child for child in psutil.Process(self.process.pid).children() if "gunicorn" in command_of(child)]
 
     def stop(self, number: int = signal.SIGTERM, seconds: float = 40.0) -> int:
         """Send a signal and return the exit status."""
@@ -181,6 +192,13 @@ class Server:
             with contextlib.suppress(psutil.Error):
                 child.kill()
         self._log.close()
+
+
+def command_of(process: psutil.Process) -> str:
+    """Return a process's command line; nothing for one that has ended, waited for or not."""
+    with contextlib.suppress(psutil.Error):
+        return " ".join(process.cmdline())
+    return ""
 
 
 def living(pids: set[int]) -> set[int]:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from app import config, errors
-from app.claude.cli.capabilities import FIELDS
+from app.claude.cli.proofs import CAPABILITIES
 from app.proof import report
 from app.proof.proving import PROMISES
 
@@ -50,6 +50,16 @@ def test_links_lead_somewhere(page: Path) -> None:
         assert not anchor or anchor in _anchors(found), f"{target}#{anchor}"
 
 
+def test_the_guide_names_what_is_there() -> None:
+    """Every file and folder that the contributor's guide names is there, by its path or by its name alone."""
+    text = re.sub(r"```.*?```", "", (ROOT / ".github" / "CONTRIBUTING.md").read_text(), flags=re.DOTALL)
+    named = re.findall(r"`((?:app|tests)/[\w./]+|\w+\.(?:py|md))`", text)
+    assert len(named) > 100
+    known = {path.name for folder in ("app", "tests") for path in (ROOT / folder).rglob("*.*")}
+    known |= {"CHANGELOG.md"}
+    assert [name for name in named if not ((ROOT / name).exists() if "/" in name else name in known)] == []
+
+
 def _prose(page: Path) -> str:
     return re.sub(r"```.*?```", "", page.read_text(), flags=re.DOTALL)
 
@@ -76,4 +86,4 @@ def _descendants(kind: type[errors.ProxyError]) -> list[type[errors.ProxyError]]
 def test_promises_table() -> None:
     """The table of promises is the one the probes make, and every switch says what it does."""
     assert f"<!-- promises -->\n{report.table(PROMISES)}<!-- /promises -->" in (DOCS / "proof.md").read_text()
-    assert {promise.switches for promise in PROMISES} - {None} == set(report.EFFECTS) == set(FIELDS)
+    assert {promise.switches for promise in PROMISES} - {None} == set(report.EFFECTS) == set(CAPABILITIES)

@@ -9,7 +9,8 @@ import sys
 
 import pytest
 
-from app.logs import JournalLines, JsonLines, Line, TextLines, formatter
+from app import logs
+from app.logs import BoundedStream, JournalLines, JsonLines, Line, TextLines, formatter
 
 NASTY = "x\n2026-01-01 INFO forged\r\x1b[31m\u2028\x85\x00\ud800y"
 
@@ -135,3 +136,30 @@ def test_name_of_gunicorn():
     given.name = "gunicorn.error"
     assert json.loads(JsonLines().format(given))["logger"] == "gunicorn"
     assert "INFO gunicorn Listening" in TextLines().format(given)
+
+
+def test_the_file_is_bounded(tmp_path, monkeypatch):
+    """At its size the file moves aside and is begun anew, and whoever else holds it open goes on appending."""
+    file = tmp_path / "server.log"
+    monkeypatch.setattr(logs, "MAX_LOG_BYTES", 100)
+    with file.open("a") as ours, file.open("a") as others:
+        stream = BoundedStream(file)
+        stream.setStream(ours)
+        for number in range(3):
+            stream.emit(record(f"{number}" * 60))
+        others.write("gunicorn's\n")
+        others.flush()
+    assert (tmp_path / "server.log.1").read_text() == "0" * 60 + "\n" + "1" * 60 + "\n"
+    assert file.read_text() == "2" * 60 + "\ngunicorn's\n"
+
+
+def test_another_file_is_left_alone(tmp_path, monkeypatch):
+    """A file that standard error does not go to is not emptied."""
+    file = tmp_path / "other"
+    file.write_text("x" * 200)
+    monkeypatch.setattr(logs, "MAX_LOG_BYTES", 100)
+    with (tmp_path / "log").open("a") as ours:
+        stream = BoundedStream(file)
+        stream.setStream(ours)
+        stream.emit(record("y" * 200))
+    assert file.read_text() == "x" * 200

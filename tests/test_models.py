@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.models import STABLE_IDS, Catalogue, CliModel, Limits
+from app.models import STABLE_IDS, Catalogue, CliModel, Limits, spoken
 
 REPORTED = (
     CliModel("default", "claude-sonnet-5-5", "Default (recommended)", "Sonnet 5.5"),
@@ -145,15 +145,79 @@ def test_entries(catalogue):
     entries = catalogue.entries()
     assert [entry["id"] for entry in entries] == [
         *STABLE_IDS,
-        "claude-sonnet-5-5",
         "claude-opus-5",
         "claude-fable-1",
+        "claude-sonnet-5-5",
         "haiku",
     ]
     for entry in entries:
         assert (entry["object"], entry["created"], entry["owned_by"]) == ("model", 0, "anthropic")
-    assert entries[3].get("name") is None
-    assert entries[4]["name"] == "Opus"
+    assert [entry["name"] for entry in entries] == [
+        *("Opus, newest", "Sonnet, newest", "Haiku, newest", "Opus 5", "Fable 1", "Sonnet 5.5", "Haiku"),
+    ]
+    assert [entry.get("description") for entry in entries] == [
+        *("Today Opus 5", "Today Sonnet 5.5", None, "Most capable", None, None, None),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("claude-opus-5-5", "Opus 5.5"),
+        ("claude-sonnet-4-5-20250929", "Sonnet 4.5"),
+        ("claude-3-7-sonnet-20250219", "Sonnet 3.7"),
+        ("claude-sonnet-5-5[1m]", "Sonnet 5.5 (1M context)"),
+        ("claude-fable-1", "Fable 1"),
+        ("claude-opus-4", "Opus, newest"),
+        ("opus", None),
+        ("gpt-5", None),
+    ],
+)
+def test_spoken(name, said):
+    """A model is called as people call it, where its name tells."""
+    assert spoken(name) == said
+
+
+@pytest.mark.parametrize(
+    ("told", "description"),
+    [
+        ("Opus 5.5 · Best for hard work · $4/$20 per Mtok", "Best for hard work"),
+        ("Opus 5.5 · $4/$20 per Mtok", None),
+        ("Best for hard work · For you", "Best for hard work · For you"),
+        (None, None),
+    ],
+)
+def test_no_prices(told, description):
+    """A description has neither the name once more nor the API's prices, which the CLI tells without a login."""
+    catalogue = Catalogue()
+    catalogue.update((CliModel("opus", "claude-opus-5-5", "Opus", told),))
+    assert (catalogue.find("claude-opus-5-5") or {}).get("description") == description
+
+
+def test_the_default_alone_is_listed():
+    """A model that only the CLI's default entry names is listed by its own name."""
+    catalogue = Catalogue()
+    catalogue.update((CliModel("default", "claude-opus-5-5", "Default (recommended)", "Use the default model"),))
+    found = catalogue.find("claude-opus-5-5") or {}
+    assert (found["name"], "description" in found) == ("Opus 5.5", False)
+
+
+@pytest.mark.parametrize(
+    ("full", "known"),
+    [
+        ("claude-opus-5", True),
+        ("claude-opus-4-1-20250805", True),
+        ("claude-3-7-sonnet-20250219", True),
+        ("claude-fable-1", True),
+        ("claude-opus-9", False),
+        ("claude-nonsense-1", False),
+        ("claude-nonsense", False),
+    ],
+)
+def test_knows(catalogue, full, known):
+    """A model is known up to its family's newest version; as long as the CLI has told nothing, every one may be."""
+    assert catalogue.knows(full) is known
+    assert Catalogue().knows(full)
 
 
 def test_find_spelt(catalogue):

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app import openclaw
-from app.conversation import TextBlock, ToolResultBlock, Turn
+from app.conversation import Message, TextBlock, ToolResultBlock
 
 BUILDERS = pytest.mark.parametrize("build", [prompts.prompt_2026_9, prompts.prompt_2026_3])
 HEADERS = {
@@ -261,8 +261,8 @@ def test_words_that_are_taken_back():
     """A question ends in passing words where its last block is OpenClaw's own, and not where a user quotes them."""
     passing = TextBlock(f"{openclaw.PASSING}\nnow\n<<<END_OPENCLAW_INTERNAL_CONTEXT>>>")
     result = ToolResultBlock("call1", (passing,))
-    assert openclaw.is_passing(Turn("user", (TextBlock("Hi"), passing)))
-    assert openclaw.is_passing(Turn("user", (result, passing)))
-    assert not openclaw.is_passing(Turn("user", (passing, TextBlock("Hi"))))
-    assert not openclaw.is_passing(Turn("user", (result,)))
-    assert not openclaw.is_passing(Turn("user", (TextBlock(f"What is {openclaw.PASSING}?"),)))
+    assert openclaw.is_passing(Message("user", (TextBlock("Hi"), passing)))
+    assert openclaw.is_passing(Message("user", (result, passing)))
+    assert not openclaw.is_passing(Message("user", (passing, TextBlock("Hi"))))
+    assert not openclaw.is_passing(Message("user", (result,)))
+    assert not openclaw.is_passing(Message("user", (TextBlock(f"What is {openclaw.PASSING}?"),)))

@@ -9,6 +9,7 @@ import time
 
 import psutil
 import pytest
+from server import command_of
 
 from app import schema_check
 from app.schema_check import CheckFailed, mismatch, problem
@@ -17,7 +18,7 @@ from app.schema_check import CheckFailed, mismatch, problem
 def children():
     """The processes that check."""
     mine = psutil.Process().children()
-    return [child for child in mine if any("schema_child" in word for word in child.cmdline())]
+    return [child for child in mine if "schema_child" in command_of(child)]
 
 
 def doubled(times):

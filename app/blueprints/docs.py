@@ -5,18 +5,17 @@ from __future__ import annotations
 import flask
 
 from app import documentation
-from app.blueprints.page import FOLDER, guard
 from app.errors import NotFound
-from app.version import __version__
+from app.web import pages
 
-docs = flask.Blueprint("docs", __name__, template_folder=FOLDER)
-docs.after_request(guard)
+docs = flask.Blueprint("docs", __name__, template_folder=pages.FOLDER)
+docs.after_request(pages.guard)
 
 
 @docs.get("/docs")
 def index() -> str:
     """Return the list of topics."""
-    return flask.render_template("docs.html", title="Documents", topics=documentation.topics(), version=__version__)
+    return pages.render("docs.html", title="Documents", topics=documentation.topics())
 
 
 @docs.get("/docs/<topic>")
@@ -26,4 +25,4 @@ def show(topic: str) -> str:
     if topic not in topics:
         raise NotFound(f"There is no document {topic!r}; there are {', '.join(topics)}.")
     text = documentation.render(topic)
-    return flask.render_template("docs.html", title=topics[topic], topics=topics, text=text, version=__version__)
+    return pages.render("docs.html", title=topics[topic], topics=topics, text=text)

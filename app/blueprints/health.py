@@ -25,7 +25,7 @@ def alive() -> dict[str, str]:
 def ready() -> tuple[dict[str, Any], int]:
     """Say whether a request would be answered, and if not, what to do."""
     parts = state()
-    body = {**readiness.verdict(parts.backend), **readiness.counts(parts, record().caller.view)}
+    body = {**readiness.verdict(parts), **readiness.counts(parts, record().caller.view)}
     return body, 200 if body["reason"] is None else 503
 
 

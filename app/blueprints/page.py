@@ -1,47 +1,34 @@
-"""GET /: the status page, its script and style, and GET /events, which keeps it up to date."""
+"""GET /: the status page, its files below /page; GET /events, which keeps it up to date; POST /resume, its button."""
 
 from __future__ import annotations
 
 import contextlib
 import re
 import threading
-from pathlib import Path
+from typing import Any
 
 import flask
 import msgspec
 
-from app.client_configs import CLIENTS, Access, Model
-from app.version import __version__
-from app.web import sse
+from app.client_configs import CLIENTS, NAMES, Access, Model
+from app.errors import Forbidden, NotFound
+from app.web import pages, sse
+from app.web.model_access import listed
 from app.web.page_feed import page_feed
 from app.web.state import record, state
 
-FOLDER = Path(__file__).parent.parent / "page"
-SCRIPT, STYLE = ((FOLDER / name).read_bytes() for name in ("page.js", "page.css"))
-# Nothing but our own files, no markup made of text, no other site's frame.
-HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
-    "img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'",
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
-    "Referrer-Policy": "no-referrer",
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Cache-Control": "no-store",
-}
+# The page's own files, by name. They are in every copy of this program, so no key is asked for them.
+KINDS = {".js": "text/javascript", ".css": "text/css"}
+FILES = {path.name: path.read_bytes() for path in sorted(pages.FOLDER.rglob("*")) if path.suffix in KINDS}
+# What the page needs at once; the others are fetched when they are needed.
+LATER = ("markdown.js", "marked.js", "purify.js")
+MODULES = [name for name in FILES if name.endswith(".js") and name not in LATER]
 # What a Host header may hold to become part of a text to paste; the gate has judged whose it is.
 HOST = re.compile(r"[A-Za-z0-9.:\[\]-]+")
 KEY = "YOUR-KEY"
 
-page = flask.Blueprint("page", __name__, template_folder=FOLDER)
-
-
-@page.after_request
-def guard(response: flask.Response) -> flask.Response:
-    """Send what keeps foreign code and foreign frames out."""
-    for name, value in HEADERS.items():
-        response.headers.setdefault(name, value)
-    return response
+page = flask.Blueprint("page", __name__, template_folder=pages.FOLDER)
+page.after_request(pages.guard)
 
 
 @page.get("/")
@@ -49,33 +36,31 @@ def show() -> str:
     """Return the page, as it is without its script."""
     parts = state()
     told = page_feed().sections(record().caller.view)["state"]
-    models = tuple(msgspec.convert(entry, Model) for entry in parts.catalogue.entries())
+    models = tuple(msgspec.convert(entry, Model) for entry in listed() or parts.catalogue.entries())
     closed = record().caller.key is not None
     access = Access(_base_url(parts.settings.port), KEY if closed else "not-needed", models)
-    return flask.render_template(
+    return pages.render(
         "page.html",
-        version=__version__,
-        ready=told["reason"] is None,
-        **told,
-        models=[model.id for model in models],
-        preferred=access.preferred,
-        clients=[(name, write(access)) for name, write in CLIENTS.items()],
+        state=told,
+        models=models,
+        access=access,
+        clients=[(NAMES[name], write(access)) for name, write in CLIENTS.items()],
         closed=closed,
         demo=parts.settings.demo,
-        key=KEY,
+        modules=MODULES,
     )
 
 
-@page.get("/page.js")
-def script() -> flask.Response:
-    """Return the page's script."""
-    return flask.Response(SCRIPT, mimetype="text/javascript")
-
-
-@page.get("/page.css")
-def style() -> flask.Response:
-    """Return the page's style."""
-    return flask.Response(STYLE, mimetype="text/css")
+@page.get("/page/<name>")
+def file(name: str) -> flask.Response:
+    """Return one of the page's own files. Raises NotFound."""
+    if name not in FILES:
+        raise NotFound(f"There is no file {name!r} of the page.")
+    response = flask.Response(FILES[name], mimetype=KINDS[f".{name.rpartition('.')[2]}"])
+    response.headers["Cache-Control"] = "no-cache"
+    response.add_etag()
+    response.make_conditional(flask.request)
+    return response
 
 
 @page.get("/events")
@@ -91,6 +76,17 @@ def events() -> flask.Response:
     response = flask.Response(page_feed().news(gone, record().caller.view), headers=sse.HEADERS)
     response.call_on_close(scope.close)
     return response
+
+
+@page.post("/resume")
+def resume() -> dict[str, Any]:
+    """Accept the extra usage that is known now until its end. Raises Forbidden to keys that see only their own."""
+    if record().caller.view is not None:
+        raise Forbidden(
+            "This API key may not decide what the plan's owner pays for; one that CLAUDE_PROXY_ADMIN_KEYS names may, "
+            "and `claude-max-api resume` on the server's machine."
+        )
+    return {"accepted": msgspec.to_builtins(state().backend.resume())}
 
 
 def _base_url(port: int) -> str:

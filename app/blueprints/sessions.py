@@ -8,7 +8,7 @@ import flask
 import msgspec
 
 from app.errors import NotFound
-from app.sessions.store import Key
+from app.sessions.store import SessionName
 from app.web.state import record, state
 
 sessions = flask.Blueprint("sessions", __name__)
@@ -21,7 +21,7 @@ def list_sessions() -> dict[str, Any]:
         {
             "id": summary.id,
             "object": "session",
-            "turns": summary.turns,
+            "turns": summary.messages,
             "created_at": int(summary.created),
             "last_used_at": int(summary.used),
             "expires_at": int(summary.expires),
@@ -35,14 +35,14 @@ def list_sessions() -> dict[str, Any]:
 def get_session(name: str) -> dict[str, Any]:
     """Return a session with its transcript, in the Messages API's blocks."""
     parts = state()
-    session = parts.sessions.load(Key(_owner(), name))
+    session = parts.sessions.load(SessionName(_owner(), name))
     if session is None:
         raise _missing(name)
     return {
         "id": name,
         "object": "session",
         "system": session.system,
-        "messages": msgspec.to_builtins(session.turns),
+        "messages": msgspec.to_builtins(session.messages),
         "created_at": int(session.created),
         "last_used_at": int(session.used),
         "expires_at": int(session.used + parts.settings.session_seconds),
@@ -52,7 +52,7 @@ def get_session(name: str) -> dict[str, Any]:
 @sessions.delete("/sessions/<path:name>")
 def delete_session(name: str) -> dict[str, Any]:
     """Forget a session."""
-    if not state().sessions.delete(Key(_owner(), name)):
+    if not state().sessions.delete(SessionName(_owner(), name)):
         raise _missing(name)
     return {"id": name, "object": "session.deleted", "deleted": True}
 

@@ -1,26 +1,29 @@
-"""Turns for conversations, at most so many at once, and the end of them all."""
+"""Turns for conversations: a bounded number runs at once, and all end when the server does."""
 
 from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Mapping
+
+import msgspec
 
 from app import backend
-from app.backend import Cli, Preparation, Readiness, Status
+from app.backend import Cli, Count, Extra, Preparation, Readiness, Status, Tap, Window
 from app.cancellation import Cancellation
-from app.claude.cli.deadlines import Deadlines
+from app.claude.cli.payer import PLAN
 from app.claude.cli.proofs import Proof
-from app.claude.shelf.supply import Supply
-from app.claude.turn.admission import Admission
-from app.claude.turn.failure import login_sentence
-from app.claude.turn.run import Run
+from app.claude.shelf.processes import Processes
+from app.claude.turn.count import Counting, ToolSizes
+from app.claude.turn.failure import NO_LOGIN
 from app.claude.turn.slots import Slots
+from app.claude.turn.turn import Turn
 from app.config import Settings
 from app.conversation import Conversation
-from app.errors import CliFailed, ShuttingDown
+from app.errors import CliFailed, ProxyError, ShuttingDown
 from app.models import Catalogue
 
-# Spares may have failed for these before the executable was put right; it is looked at anew.
+# `readiness` looks at the executable itself; a spare may have failed for these before it was mended.
 LOOKED_AT = frozenset({"cli_missing", "cli_version"})
 RESTARTING = "The server is shutting down; try again when it is back."
 
@@ -30,16 +33,17 @@ class Pool:
 
     def __init__(self, settings: Settings, catalogue: Catalogue) -> None:
         self.slots = Slots(settings.max_concurrency, settings.queue_limit)
-        self.supply = Supply(settings, catalogue, lambda: self.slots.running)
+        self.processes = Processes(settings, catalogue, lambda: self.slots.running)
         self._settings = settings
         self._lock = threading.Lock()
-        self._runs: set[Run] = set()
+        self._turns: set[Turn | Counting] = set()
+        self._sizes = ToolSizes()
         self.draining = False
         self.unproven: str | None = None  # why the last proof could not be made
 
     def open(self) -> None:
         """Get ready to serve. Raises ConfigError when the state folder cannot be used."""
-        self.supply.open()
+        self.processes.open()
 
     def run(
         self,
@@ -48,81 +52,136 @@ class Pool:
         preparation: Preparation | None = None,
         *,
         client: str = "",
-    ) -> Run:
+        tap: Tap | None = None,
+    ) -> Turn:
         """Return the turn of a conversation; it starts when it is iterated. `cancellation` ends it from outside.
 
         Where there is a `preparation` it begins with that, which gives the conversation to go on with. Slots and queue
-        are shared out fairly over the `client`s. Raises QueueFull or ShuttingDown. Close the run when done.
+        are shared out fairly over the `client`s. `tap` is told the lines to and from the CLI. Close the turn when done.
+        Raises QueueFull or ShuttingDown.
         """
         if self.draining:
             raise ShuttingDown(RESTARTING)
-        deadlines = Deadlines(self._settings.timeout, self._silence(conversation))
-        run = Run(
-            Admission(
-                conversation,
-                client=client,
-                preparation=preparation,
-                slots=self.slots,
-                deadlines=deadlines,
-                silence=self._silence,
-                cancellation=cancellation,
-            ),
-            deadlines=deadlines,
+        turn = Turn(
+            conversation,
+            client=client,
+            preparation=preparation,
             cancellation=cancellation,
-            supply=self.supply,
-            finished=self._finished,
+            settings=self._settings,
+            slots=self.slots,
+            processes=self.processes,
+            over=self._over,
+            tap=tap,
         )
         with self._lock:
-            self._runs.add(run)
-        return run
+            self._turns.add(turn)
+        return turn
 
-    def admit(self, model: str) -> None:
-        """Let a request for this model in, once, however many turns it takes. Raises PlanLimit.
+    def count(
+        self, conversation: Conversation, cancellation: Cancellation, *, client: str = "", tap: Tap | None = None
+    ) -> Count:
+        """Count the tokens of a conversation without asking a model; it waits for a slot as a turn does.
 
-        It may be the one probe of a plan that was used up.
+        `cancellation` ends it from outside, `tap` is told the lines to and from the CLI.
+        Raises QueueFull, ShuttingDown, or NotOffered where it cannot be done.
         """
-        self.supply.plan.check(model)
+        if self.draining:
+            raise ShuttingDown(RESTARTING)
+        # Claude Code's own tools have no part in it.
+        plain = msgspec.structs.replace(conversation, own_tools=(), workplace=None)
+        counting = Counting(
+            plain,
+            client=client,
+            cancellation=cancellation,
+            settings=self._settings,
+            slots=self.slots,
+            processes=self.processes,
+            sizes=self._sizes,
+            over=self._over,
+            tap=tap,
+        )
+        with self._lock:
+            self._turns.add(counting)
+        count = counting.result()
+        return Count(count.tokens, exact=count.exact and plain == conversation)
+
+    def admit(self, *models: str) -> tuple[str, ...]:
+        """Let a request in, once, however many turns it takes; return the first model that may be asked, and the rest.
+
+        It may be the one probe of a plan that was used up. Raises PlanLimit or ExtraUsage, of the first model, where
+        none may be asked.
+        """
+        refused: ProxyError | None = None
+        for place, model in enumerate(models):
+            try:
+                self.processes.admit(model)
+            except ProxyError as error:
+                refused = refused or error
+            else:
+                return models[place:]
+        raise refused or AssertionError("a request names a model")
+
+    def resume(self) -> list[Extra]:
+        """Accept the extra usage that is known now until its end; return it. Raises ProxyError."""
+        return self.processes.extra_usage.resume()
 
     def forget(self, owner: str) -> None:
-        """Let no process wait any longer that was told words of this owner's."""
-        self.supply.shelf.give_up_of(owner)
+        """End the waiting processes that were told words of this owner."""
+        self.processes.shelf.give_up_of(owner)
 
     def status(self) -> Status:
-        """Return how the pool is, at once; what is known of the plan is refreshed soon where it is old."""
-        supply, slots = self.supply, self.slots
-        supply.inquiry.look()
-        registry, shelf = supply.registry, supply.shelf
-        # As requests and the shelf saw it last: a look at the figures starts nothing.
-        choice = supply.locator.last
-        proof = supply.locator.proof(choice.serving) if choice is not None and choice.serving is not None else None
+        """Return the state of the pool without waiting; it has old figures of the plan refreshed in the background."""
+        processes, slots = self.processes, self.slots
+        processes.inquiry.look()
+        registry, shelf, extra = processes.registry, processes.shelf, processes.extra_usage
+        # The choice that requests and the shelf saw last: reading the figures must start nothing.
+        choice = processes.locator.last
+        proof = processes.locator.proof(choice.serving) if choice is not None and choice.serving is not None else None
         broken = len(proof.broken) if proof is not None else 0
         return Status(
-            slots=backend.Slots(slots.limit, slots.running, slots.waiting),
-            spares=backend.Spares(**supply.keeper.spares()),
-            agents=backend.Spares(**supply.keeper.agents()),
+            slots=backend.SlotCounts(slots.limit, slots.running, slots.waiting),
+            spares=backend.Spares(**processes.keeper.spares()),
+            agents=backend.Spares(**processes.keeper.agents()),
             kept=backend.Kept(shelf.limit, shelf.idle, shelf.parked),
-            processes=backend.Processes(len(registry), dict(registry.starts), dict(registry.ends)),
-            plan=backend.Plan(supply.plan.windows, supply.plan.limits),
+            processes=backend.ProcessCounts(len(registry), dict(registry.starts), dict(registry.ends)),
+            plan=backend.PlanStatus(
+                processes.plan.windows, processes.plan.limits, extra.known, extra.refuses, processes.plan.name
+            ),
             promises={} if proof is None else {"kept": len(proof.outcomes) - broken, "broken": broken},
             put_aside=choice is not None and choice.put_aside is not None,
             unproven=self.unproven,
+            login=self.login,
         )
+
+    @property
+    def login(self) -> str | None:
+        """What tells the login from others, as in `Status`; it asks nobody."""
+        return self.processes.login.digest
+
+    @property
+    def windows(self) -> Mapping[str, Window]:
+        """The plan's windows by name, as they were told last; it asks nobody."""
+        return self.processes.plan.windows
+
+    def remember(self, windows: Mapping[str, Window]) -> None:
+        """Take over windows of its login that were seen before it began, where it has not seen them itself."""
+        self.processes.plan.remember(windows)
 
     def readiness(self) -> Readiness:
         """Return whether a request would be answered; it may run the CLI, and take a second."""
-        supply = self.supply
+        processes = self.processes
         reason = "The server is shutting down." if self.draining else None
         try:
-            choice = supply.locator.choice()
+            choice = processes.locator.choice()
             binary = choice.current()
         except CliFailed as error:
             return Readiness(reason or error.message, Cli(found=False, put_aside=None), "unknown")
-        login = supply.login.state(binary.path)
+        login = processes.login.state(binary.path)
         if login in {"absent", "failed"}:
-            reason = reason or login_sentence(supply.login.command(binary.path))
-        elif supply.keeper.problem is not None and supply.keeper.problem.code not in LOOKED_AT:
-            reason = reason or supply.keeper.problem.message
-        proof = _told(supply.locator.proof(binary))
+            reason = reason or NO_LOGIN
+        elif processes.keeper.problem is not None and processes.keeper.problem.code not in LOOKED_AT:
+            reason = reason or processes.keeper.problem.message
+        proof = _told(processes.locator.proof(binary))
         cli = Cli(
             found=True,
             put_aside=choice.put_aside,
@@ -130,40 +189,37 @@ class Pool:
             version=binary.version_text,
             proof=proof,
         )
-        return Readiness(reason, cli, login)
+        payer = processes.login.payer(binary.path)
+        return Readiness(reason, cli, login, "extra usage" if payer == PLAN and processes.extra_usage.known else payer)
 
     def drain(self, seconds: float) -> None:
         """Take no more requests, give the running turns `seconds` to end, then end them with ShuttingDown."""
         self.draining = True
-        self.supply.stop()
+        self.processes.stop()
         deadline = time.monotonic() + seconds
-        while self._runs and time.monotonic() < deadline:
+        while self._turns and time.monotonic() < deadline:
             time.sleep(0.05)
         self.close()
 
     def close(self) -> None:
         """End every turn and every process; idempotent and bounded."""
         self.draining = True
-        self.supply.stop()
+        self.processes.stop()
         with self._lock:
-            runs = list(self._runs)
-        for run in runs:
-            run.cancellation.cancel(ShuttingDown(RESTARTING))
-        self.supply.close()
+            turns = list(self._turns)
+        for turn in turns:
+            turn.cancellation.cancel(ShuttingDown(RESTARTING))
+        self.processes.close()
 
-    def _silence(self, conversation: Conversation) -> float:
-        # A tool of the CLI's own may work in silence for as long as it takes.
-        return self._settings.timeout if conversation.own_tools else self._settings.idle_timeout
-
-    def _finished(self, run: Run) -> None:
+    def _over(self, turn: Turn | Counting) -> None:
         with self._lock:
-            self._runs.discard(run)
-        self.supply.refill()
+            self._turns.discard(turn)
+        self.processes.keeper.wake()
 
 
-def _told(proof: Proof | None) -> backend.Proof:
+def _told(proof: Proof | None) -> backend.ProofStatus:
     """Return how far an executable is proven, and which promises it does not keep."""
     if proof is None:
-        return backend.Proof("not proven yet")
+        return backend.ProofStatus("not proven yet")
     broken = {outcome.promise: f"{outcome.sentence}: {outcome.detail}" for outcome in proof.broken}
-    return backend.Proof("proven" if proof.holds else "broken", proof.at, len(proof.outcomes), broken)
+    return backend.ProofStatus("proven" if proof.holds else "broken", proof.at, len(proof.outcomes), broken)

@@ -11,7 +11,7 @@ import click
 
 from app.console import talk
 from app.console.machine import Machine, pass_machine
-from app.console.running_server import NoAnswer
+from app.console.running_server import PORT, NoAnswer
 from app.console.talk import Refused, Talk
 
 
@@ -23,7 +23,7 @@ from app.console.talk import Refused, Talk
     "-f", "--file", "files", multiple=True, type=click.Path(path_type=Path), help="A picture, PDF or text to ask about."
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the whole completion as JSON.")
-@click.option("--port", "-p", type=click.IntRange(1, 65535), help="Port of the server.")
+@click.option("-p", "--port", type=PORT, metavar="PORT", help="Port of the server.")
 @click.option("--key", envvar="CLAUDE_PROXY_API_KEY", help="The key, where the server asks for one.")
 @pass_machine
 def ask(

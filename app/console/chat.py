@@ -13,7 +13,7 @@ from rich.markdown import Markdown
 
 from app.console import talk
 from app.console.machine import Machine, pass_machine
-from app.console.running_server import NoAnswer
+from app.console.running_server import PORT, NoAnswer
 from app.console.talk import Refused, Talk
 
 HELP = "/model NAME asks another model, /new begins anew, /quit or Ctrl-D ends; Ctrl-C stops an answer."
@@ -23,7 +23,7 @@ REDRAWS = 8
 
 @click.command()
 @click.option("-m", "--model", default="default", help="Model, such as sonnet; by default the server's.")
-@click.option("--port", "-p", type=click.IntRange(1, 65535), help="Port of the server.")
+@click.option("-p", "--port", type=PORT, metavar="PORT", help="Port of the server.")
 @click.option("--key", envvar="CLAUDE_PROXY_API_KEY", help="The key, where the server asks for one.")
 @pass_machine
 def chat(machine: Machine, model: str, port: int | None, key: str | None) -> None:

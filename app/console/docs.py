@@ -8,7 +8,7 @@ from app import documentation
 
 
 @click.command()
-@click.argument("topic", required=False, type=click.Choice(list(documentation.topics())))
+@click.argument("topic", metavar="[TOPIC]", required=False, type=click.Choice(list(documentation.topics())))
 def docs(topic: str | None) -> None:
     """Print a document, or without TOPIC the list of them.
 

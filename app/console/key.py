@@ -1,17 +1,23 @@
-"""claude-max-api key: make, list and end the API keys of the file. A running server notices by itself."""
+"""claude-max-api key: make, list and end the API keys of the server. A running server notices by itself."""
 
 from __future__ import annotations
 
 import contextlib
 import json
-import os
+from typing import Any
 
 import click
+import msgspec
 
-from app.claude.shelf.supply import private_folder
+from app.claude.shelf.processes import private_folder
 from app.config import Settings
-from app.errors import ConfigError
-from app.keys.file import KeyFile
+from app.config_reading import read_settings
+from app.console.key_terms import budgets_left, changes, described, terms_options
+from app.console.own_login import own_login
+from app.errors import ConfigError, StorageUnavailable
+from app.keys.store import KeyStore
+from app.keys.terms import THIS_LOGIN, Terms
+from app.storage import open_storage
 
 
 @click.group()
@@ -21,16 +27,19 @@ def key() -> None:
 
 @key.command()
 @click.argument("name")
-def add(name: str) -> None:
+@terms_options(removing=False)
+def add(name: str, **given: Any) -> None:
     """Make a key called NAME and print it, once.
 
-    The server keeps its digest only.
+    The server keeps its digest only. The options say what it may use; days and weeks are those of this machine's
+    calendar.
     """
     try:
-        file = _file(_settings())
-        first = file.read() is None
-        secret = file.add(name)
-    except ConfigError as error:
+        settings = read_settings(fit=False)
+        store = _store(settings)
+        first = store.read() is None
+        secret = store.add(name, Terms(**_changed(settings, given)))
+    except (ConfigError, StorageUnavailable) as error:
         raise click.ClickException(str(error)) from None
     # The key alone on standard output: KEY=$(claude-max-api key add laptop).
     click.echo(secret)
@@ -39,33 +48,59 @@ def add(name: str) -> None:
         click.echo("From now on every request needs a key, except GET /health.", err=True)
 
 
+def _complete_name(_: click.Context, __: click.Parameter, begun: str) -> list[str]:
+    with contextlib.suppress(ConfigError, StorageUnavailable):
+        return [one.name for one in _store(read_settings(fit=False)).read() or () if one.name.startswith(begun)]
+    return []
+
+
+@key.command("set")
+@click.argument("name", shell_complete=_complete_name)
+@terms_options(removing=True)
+def set_terms(name: str, **given: Any) -> None:
+    """Change what the key called NAME may use; what is not named stays. A running server notices by itself."""
+    if not changes(given):
+        raise click.UsageError("Say what to change, such as --tokens-per-day 2M or --no-models.")
+    try:
+        settings = read_settings(fit=False)
+        terms = _store(settings).change(name, _changed(settings, given))
+    except (ConfigError, StorageUnavailable) as error:
+        raise click.ClickException(str(error)) from None
+    click.echo(f"{name}: {'; '.join(described(terms)) or 'no bounds'}", err=True)
+
+
 @key.command("list")
 @click.option("--json", "as_json", is_flag=True, help="For programs: a list of names and where each is from.")
 def list_keys(*, as_json: bool) -> None:
-    """Print the names of the keys, with where or when each was made."""
+    """Print each key, what it may use and what is left of that."""
     try:
-        settings = _settings()
-        file = _file(settings)
-        kept = file.read()
-    except ConfigError as error:
+        settings = read_settings(fit=False)
+        store = _store(settings)
+        kept = store.read()
+    except (ConfigError, StorageUnavailable) as error:
         raise click.ClickException(str(error)) from None
+    left = budgets_left(settings, kept or ())
     if as_json:
-        told = [{"name": one.name, "from": "CLAUDE_PROXY_API_KEYS"} for one in settings.api_keys]
-        told += [{"name": one.name, "from": str(file.path), "created": one.created or ""} for one in kept or ()]
+        told: list[dict[str, Any]] = [{"name": one.name, "from": "CLAUDE_PROXY_API_KEYS"} for one in settings.api_keys]
+        told += [
+            {
+                "name": one.name,
+                "from": store.where,
+                "created": one.created or "",
+                "terms": msgspec.to_builtins(one.terms),
+                "left": [msgspec.to_builtins(budget._asdict()) for budget in left.get(one.name, ())],
+            }
+            for one in kept or ()
+        ]
         click.echo(json.dumps(told, indent=2))
         return
     for one in settings.api_keys:
         click.echo(f"{one.name}\tfrom CLAUDE_PROXY_API_KEYS")
     for one in kept or ():
-        click.echo(f"{one.name}\tmade {one.created}")
+        said = "; ".join(described(one.terms, left.get(one.name, ())))
+        click.echo("\t".join(filter(None, (one.name, f"made {one.created}", said))))
     if not settings.api_keys and not kept:
-        click.echo(_without_keys(file) if kept is not None else "No keys: the server asks for none.", err=True)
-
-
-def _complete_name(_: click.Context, __: click.Parameter, begun: str) -> list[str]:
-    with contextlib.suppress(ConfigError):
-        return [one.name for one in _file(_settings()).read() or () if one.name.startswith(begun)]
-    return []
+        click.echo(_without_keys(store) if kept is not None else "No keys: the server asks for none.", err=True)
 
 
 @key.command()
@@ -73,28 +108,29 @@ def _complete_name(_: click.Context, __: click.Parameter, begun: str) -> list[st
 def revoke(name: str) -> None:
     """End the key called NAME, at once."""
     try:
-        settings = _settings()
-        file = _file(settings)
-        left = file.revoke(name)
-    except ConfigError as error:
+        settings = read_settings(fit=False)
+        store = _store(settings)
+        left = store.revoke(name)
+    except (ConfigError, StorageUnavailable) as error:
         raise click.ClickException(str(error)) from None
     click.echo(f"The key {name!r} is no longer accepted.", err=True)
     if not left and not settings.api_keys:
-        click.echo(_without_keys(file), err=True)
+        click.echo(_without_keys(store), err=True)
 
 
-def _settings() -> Settings:
-    # Another HOST, or tools for a key that is to be made, may be waiting for this very key.
-    return Settings.from_environ({**os.environ, "HOST": "127.0.0.1", "CLAUDE_PROXY_TOOLS": "none"})
+def _changed(settings: Settings, given: dict[str, Any]) -> dict[str, Any]:
+    """Return the terms that a command's options change. Raises ConfigError where this machine's login is not known."""
+    changed = changes(given)
+    if changed.get("login") == THIS_LOGIN:
+        changed["login"] = own_login(settings)
+    return changed
 
 
-def _file(settings: Settings) -> KeyFile:
+def _store(settings: Settings) -> KeyStore:
     private_folder(settings.state_dir)
-    return KeyFile(settings.state_dir)
+    return open_storage(settings).keys
 
 
-def _without_keys(file: KeyFile) -> str:
-    return (
-        "No key is left, so the server lets nobody in. `claude-max-api key add NAME` makes one; "
-        f"to ask for no keys at all, remove {file.path} and restart the server."
-    )
+def _without_keys(store: KeyStore) -> str:
+    anew = f"; to ask for no keys at all, remove {store.where} and restart the server" if store.file else ""
+    return f"No key is left, so the server lets nobody in. `claude-max-api key add NAME` makes one{anew}."

@@ -5,9 +5,9 @@ from __future__ import annotations
 import click
 
 from app.claude.cli.binary import Locator
+from app.config_reading import Reading
 from app.console.machine import Machine, pass_machine
-from app.console.settings import read
-from app.errors import CliFailed
+from app.errors import CliFailed, ConfigError
 
 
 @click.command()
@@ -18,7 +18,9 @@ def login(machine: Machine) -> None:
     A server that runs need not be restarted.
     """
     try:
-        path = Locator(read(machine, None)).found().path
-    except CliFailed as error:
-        raise click.ClickException(error.message) from None
+        # Where the server is to listen to other machines, its first key may be made after the login.
+        found = Reading.of(machine.environ)
+        path = Locator(found.sound(found.mistakes)).found().path
+    except (CliFailed, ConfigError) as error:
+        raise click.ClickException(str(error)) from None
     machine.become([str(path), "auth", "login"])

@@ -14,7 +14,7 @@ from typing import NamedTuple, NoReturn
 import click
 
 # How long a command may take, in seconds: a stop waits for the answers under way, up to the service's 40 s.
-PATIENCE = 90.0
+TIMEOUT_SECONDS = 90.0
 
 
 class Ran(NamedTuple):
@@ -54,13 +54,13 @@ class Machine:
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
-                timeout=PATIENCE,
+                timeout=TIMEOUT_SECONDS,
                 check=False,
             )
         except OSError as error:
             return Ran(127, f"{argv[0]}: {error.strerror}")
         except subprocess.TimeoutExpired:
-            return Ran(124, f"{argv[0]} gave no answer within {PATIENCE:.0f} s")
+            return Ran(124, f"{argv[0]} gave no answer within {TIMEOUT_SECONDS:.0f} s")
         return Ran(done.returncode, done.stdout.decode(errors="replace").strip())
 
     def lines(self, argv: Sequence[str]) -> Iterator[str]:

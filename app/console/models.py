@@ -16,6 +16,7 @@ from app.console.running_server import NoAnswer
 from app.console.settings import read
 from app.errors import CliFailed
 from app.models import Catalogue
+from app.web.model_access import agent_entry
 
 
 @click.command()
@@ -56,4 +57,5 @@ def _from_cli(settings: Settings) -> tuple[list[dict[str, Any]], str]:
             click.echo("claude is not logged in: this is its general list, not your plan's.", err=True)
     except CliFailed as error:
         raise click.ClickException(f"{error.message}\n`claude-max-api doctor` looks further.") from None
-    return catalogue.entries(), f"no server answers; claude {binary.version_text}"
+    agents = [agent_entry(agent, catalogue.find(agent.model or "")) for agent in settings.agents.agents.values()]
+    return [*catalogue.entries(), *agents], f"no server answers; claude {binary.version_text}"

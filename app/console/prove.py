@@ -12,7 +12,7 @@ import msgspec
 from app.claude.cli.binary import Binary, Locator
 from app.claude.cli.proofs import Outcome, Proof
 from app.claude.cli.registry import Registry
-from app.claude.shelf.supply import private_folder
+from app.claude.shelf.processes import private_folder
 from app.config import Settings
 from app.console.machine import Machine, pass_machine
 from app.console.settings import read

@@ -15,16 +15,19 @@ from app.config import Settings
 
 PROVIDER = "claude-code-cli"
 # /ready may ask the CLI for its version and login first, which takes up to a second on a busy machine.
-TIMEOUT = 30.0
+TIMEOUT_SECONDS = 30.0
 # /health answers at once; another program may never do.
-HEALTH_TIMEOUT = 3.0
+HEALTH_TIMEOUT_SECONDS = 3.0
+PORT = click.IntRange(1, 65535)
+# Where the option's port waits for the argument.
+NOTED = f"{__name__}.port"
 
 
 class NoAnswer(Exception):
     """Nothing that speaks HTTP and JSON answers there; the text is a sentence."""
 
 
-class Answer(NamedTuple):
+class ServerAnswer(NamedTuple):
     """The HTTP status and the decoded JSON of an answer."""
 
     status: int
@@ -42,10 +45,10 @@ class Server:
         """The address as one writes it, without a path."""
         return f"http://{address.written(self._host, self._port)}"
 
-    def get(self, path: str, timeout: float = TIMEOUT) -> Answer:
+    def get(self, path: str, timeout: float = TIMEOUT_SECONDS) -> ServerAnswer:
         """Return the answer to GET `path`, waiting at most `timeout` seconds for each piece. Raises NoAnswer."""
         with self.request("GET", path, timeout=timeout) as response:
-            return Answer(response.status, json.loads(response.read()))
+            return ServerAnswer(response.status, json.loads(response.read()))
 
     @contextlib.contextmanager
     def request(
@@ -54,7 +57,7 @@ class Server:
         path: str,
         body: bytes | None = None,
         headers: Mapping[str, str] | None = None,
-        timeout: float = TIMEOUT,
+        timeout: float = TIMEOUT_SECONDS,
     ) -> Iterator[http.client.HTTPResponse]:
         """Yield the response to a request, waiting at most `timeout` seconds for each piece of it.
 
@@ -81,17 +84,17 @@ class Server:
     def is_ours(self, timeout: float | None = None) -> bool:
         """Tell whether this server answers there, within `timeout` seconds, and not another program or none."""
         try:
-            return _is_ours(self.get("/health", timeout or HEALTH_TIMEOUT).body)
+            return _is_ours(self.get("/health", timeout or HEALTH_TIMEOUT_SECONDS).body)
         except NoAnswer:
             return False
 
-    def fetch(self, path: str) -> Answer:
+    def fetch(self, path: str) -> ServerAnswer:
         """Return the answer to GET `path` from a server that is this program.
 
-        Raises NoAnswer, also where another program answers, or nothing within HEALTH_TIMEOUT, or the server wants
-        another key.
+        Raises NoAnswer, also where another program answers, where nothing does within HEALTH_TIMEOUT_SECONDS, or where
+        the server wants another key.
         """
-        if not _is_ours(self.get("/health", HEALTH_TIMEOUT).body):
+        if not _is_ours(self.get("/health", HEALTH_TIMEOUT_SECONDS).body):
             raise NoAnswer(f"What answers at {self.url} is not this server.")
         answer = self.get(path)
         if answer.status == http.client.UNAUTHORIZED:
@@ -106,15 +109,42 @@ def _is_ours(health: Any) -> bool:
     return isinstance(health, dict) and health.get("provider") == PROVIDER
 
 
+def _note_port(context: click.Context, _: click.Parameter, port: int | None) -> None:
+    context.meta[NOTED] = port
+
+
+def _one_port(context: click.Context, _: click.Parameter, port: int | None) -> int | None:
+    noted: int | None = context.meta.get(NOTED)
+    if port is not None and noted not in {None, port}:
+        raise click.BadParameter(f"two ports are given, {port} and {noted}")
+    return noted if port is None else port
+
+
+def port_option(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command its `port`, by option or, as is short, by argument."""
+    argument = click.argument("port", type=PORT, required=False, callback=_one_port)
+    option = click.option(
+        "-p",
+        "--port",
+        "noted",
+        type=PORT,
+        metavar="PORT",
+        is_eager=True,  # before the argument, which knows of it then
+        expose_value=False,
+        callback=_note_port,
+        help="Port of the server; PORT alone will do, too.",
+    )
+    return argument(option(command))
+
+
 def options(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command the argument and the option that say which server is meant."""
+    """Give a command the options that say which server is meant."""
     key = click.option(
         "--key",
         envvar="CLAUDE_PROXY_API_KEY",
         help="The key, where the server asks for one; better in CLAUDE_PROXY_API_KEY, where `ps` does not show it.",
     )
-    port = click.argument("port", type=click.IntRange(1, 65535), required=False)
-    return port(key(command))
+    return port_option(key(command))
 
 
 def reach(settings: Settings, port: int | None, key: str | None) -> Server:

@@ -5,9 +5,18 @@ from __future__ import annotations
 import click
 
 from app.config import Settings
+from app.config_reading import read_settings
 from app.console.machine import Machine
 from app.console.service import installed_port
 from app.errors import ConfigError
+
+
+def environ_of(machine: Machine, port: int | None) -> dict[str, str]:
+    """Return the environment with the port that is named, or that of an installed service where nobody names one."""
+    environ = dict(machine.environ)
+    if port is None and not environ.get("PORT"):
+        port = installed_port(machine)
+    return environ if port is None else {**environ, "PORT": str(port)}
 
 
 def read(machine: Machine, port: int | None) -> Settings:
@@ -15,12 +24,7 @@ def read(machine: Machine, port: int | None) -> Settings:
 
     Raises ClickException naming the setting that cannot be used.
     """
-    environ = dict(machine.environ)
-    if port is not None:
-        environ["PORT"] = str(port)
-    elif not environ.get("PORT") and (installed := installed_port(machine)) is not None:
-        environ["PORT"] = str(installed)
     try:
-        return Settings.from_environ(environ)
+        return read_settings(environ_of(machine, port))
     except ConfigError as error:
         raise click.ClickException(str(error)) from None

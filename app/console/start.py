@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import tempfile
-import time
 from pathlib import Path
 
+from app.agents.agent import Agent, McpServer, Workplace
 from app.claude.cli import command
-from app.claude.cli.lines import control_line
+from app.claude.cli.channel import START_SECONDS, Channel, finished
+from app.claude.cli.mcp import McpServers, McpState
 from app.claude.cli.process import Process
-from app.claude.cli.protocol import ControlResponse, decode
 from app.config import Settings
 from app.errors import CliFailed, ProxyError
 from app.models import CliModel
-
-START_TIMEOUT = 30.0
 
 
 def initialize(settings: Settings, binary: Path) -> tuple[CliModel, ...]:
@@ -37,22 +35,28 @@ def initialize(settings: Settings, binary: Path) -> tuple[CliModel, ...]:
             process.close(at_once=True)
 
 
+def mcp_servers(settings: Settings, binary: Path, servers: tuple[McpServer, ...]) -> dict[str, McpState]:
+    """Return how each MCP server is when the CLI has tried to start it: no token, no API request. Raises CliFailed."""
+    with tempfile.TemporaryDirectory(prefix="claude-max-api-") as folder:
+        started = McpServers(servers, Path(folder))
+        workplace = Workplace(Agent(name="doctor"), servers=servers)
+        argv = command.agent_argv(binary, settings.default_model, workplace, settings, servers=started.written())
+        process = Process(argv, command.agent_environment(settings.cli_environ), Path(folder), with_tools=True)
+        try:
+            _answer(process)
+            return finished(started.settled(Channel(process)))
+        finally:
+            process.close(at_once=True)
+
+
 def _answer(process: Process) -> tuple[CliModel, ...]:
-    deadline = time.monotonic() + START_TIMEOUT
+    channel = Channel(process)
     try:
-        process.write(control_line("initialize", "initialize", systemPrompt=[]), START_TIMEOUT)
-        while time.monotonic() < deadline:
-            for line in map(decode, process.read(1.0)):
-                if isinstance(line, ControlResponse):
-                    return _models(line)
+        reply = finished(channel.request("initialize", START_SECONDS, systemPrompt=[]))
     except CliFailed as error:
         if error.code != "cli_exited":
             raise
         raise CliFailed("The claude CLI ended at its start.", code=error.code) from None
-    raise CliFailed(f"The claude CLI did not get ready within {START_TIMEOUT:.0f} s.", code="cli_exited")
-
-
-def _models(line: ControlResponse) -> tuple[CliModel, ...]:
-    if line.response.subtype == "error":
+    if reply.subtype == "error":
         raise CliFailed("The claude CLI refuses to be initialized.", code="cli_error")
-    return tuple(line.response.response.models or ()) if line.response.response else ()
+    return reply.models()

@@ -1,36 +1,44 @@
-"""claude-max-api status: the running server, from its /ready."""
+"""claude-max-api status: the running server, from its /ready; with --all every host, from the database."""
 
 from __future__ import annotations
 
-import datetime as dt
 import json
 from collections.abc import Iterator
 from typing import Any
 
 import click
 
-from app.console import running_server
+from app.console import all_hosts, running_server
 from app.console.machine import Machine, pass_machine
 from app.console.running_server import NoAnswer
 from app.console.settings import read
+from app.moments import local
 
-DAY = 86400
-UNITS = ((DAY, "d"), (3600, "h"), (60, "min"), (1, "s"))
+DAY_SECONDS = 86400
+UNITS = ((DAY_SECONDS, "d"), (3600, "h"), (60, "min"), (1, "s"))
 KNOWN = frozenset(
-    "status reason demo cli unproven login slots spares agents kept uptime_s plan limited processes last_errors".split()
+    """
+    status reason demo cli unproven login login_digest paid_by slots spares agents kept uptime_s plan limited captures
+    processes last_errors
+    """.split()
 )
 
 
 @click.command()
 @running_server.options
+@click.option("--all", "every", is_flag=True, help="All hosts that share CLAUDE_PROXY_DATABASE, as that knows them.")
 @click.option("--json", "as_json", is_flag=True, help="The server's own words: the JSON of GET /ready.")
 @pass_machine
 @click.pass_context
-def status(context: click.Context, machine: Machine, port: int | None, key: str | None, *, as_json: bool) -> None:
-    """Show the running server.
+def status(
+    context: click.Context, machine: Machine, port: int | None, key: str | None, *, every: bool, as_json: bool
+) -> None:
+    """Show the running server, or with --all every host.
 
-    The exit status is 1 when none runs or it is not ready.
+    The exit status is 1 when none runs or it is not ready; with --all, when none is.
     """
+    if every:
+        context.exit(0 if all_hosts.show(read(machine, port), as_json=as_json) else 1)
     running = running_server.reach(read(machine, port), port, key)
     try:
         body = running.fetch("/ready").body
@@ -56,9 +64,13 @@ def lines(url: str, body: dict[str, Any]) -> Iterator[tuple[str, str]]:
     yield "server", f"{url}/v1 is ready" if ready else f"{url}/v1 is NOT ready: {body.get('reason')}"
     if body.get("demo"):
         yield "demo", "answers are canned; no model is asked"
+    if number := body.get("captures"):
+        yield "keeps", f"the last {number} requests, with all that is said in them (CLAUDE_PROXY_RECORD)"
     if "uptime_s" in body:
         yield "up", duration(body["uptime_s"])
     yield from _claude(body)
+    if payer := body.get("paid_by"):
+        yield "paid by", str(payer)
     if slots := body.get("slots"):
         yield "turns", f"{slots.get('running')} of {slots.get('limit')} running, {slots.get('waiting')} waiting"
     if spares := body.get("spares"):
@@ -79,6 +91,8 @@ def _claude(body: dict[str, Any]) -> Iterator[tuple[str, str]]:
         proof = (cli.get("proof") or {}).get("state")
         proven = f", {proof}" if proof else ""
         yield "claude", f"{cli.get('version')} at {cli.get('path')}, login {body.get('login')}{proven}"
+    if digest := body.get("login_digest"):
+        yield "login", f"known as {digest}, for `key add NAME --login`"
     if notice := body.get("unproven") or cli.get("put_aside"):
         yield "notice", str(notice)
 
@@ -90,11 +104,10 @@ def _history(body: dict[str, Any]) -> Iterator[tuple[str, str]]:
             yield "ended", ended
     if body.get("limited"):
         yield "limited", str(body["limited"])
-    for name, window in _windows(body.get("plan")):
+    for name, window in (body.get("plan") or {}).get("windows", {}).items():
         yield "plan", f"{name.replace('_', ' ')}: {_window(window)}"
     for error in body.get("last_errors") or ():
-        shown = {**error, "at": _time(error["at"])} if isinstance(error, dict) and "at" in error else error
-        yield "error", _told(shown)
+        yield "error", _told({**error, "at": local(error["at"])})
 
 
 def duration(seconds: float) -> str:
@@ -107,45 +120,15 @@ def duration(seconds: float) -> str:
     return " ".join(parts[:2]) or "0 s"
 
 
-def _windows(plan: Any) -> Iterator[tuple[str, Any]]:
-    if isinstance(plan, dict) and isinstance(plan.get("windows"), dict | list):
-        plan = plan["windows"]
-    if isinstance(plan, dict):
-        yield from plan.items()
-    elif isinstance(plan, list):
-        for number, window in enumerate(plan, 1):
-            named = isinstance(window, dict) and (window.get("name") or window.get("type"))
-            yield str(named or number), window
-
-
-def _window(window: Any) -> str:
-    if not isinstance(window, dict):
-        return _told(window)
-    told = []
-    used = window.get("used_percent", window.get("percent"))
-    if used is None and isinstance(window.get("utilization"), int | float):
-        used = window["utilization"] * 100
-    if isinstance(used, int | float):
-        told.append(f"{used:.0f} % used")
-    named = {"used_percent", "percent", "utilization", "resets_at", "seen_at", "name", "type"}
-    told += [f"{name} {_told(value)}" for name, value in window.items() if name not in named and value is not None]
-    if window.get("resets_at"):
-        told.append(f"resets {_time(window['resets_at'])}")
-    if window.get("seen_at"):
-        told.append(f"as of {_time(window['seen_at'])}")
-    return ", ".join(told)
-
-
-def _time(value: Any) -> str:
-    try:
-        moment = (
-            dt.datetime.fromtimestamp(value, dt.UTC)
-            if isinstance(value, int | float)
-            else dt.datetime.fromisoformat(str(value))
-        )
-    except (ValueError, OverflowError, OSError):
-        return str(value)
-    return moment.astimezone().strftime("%a %d %b %H:%M")
+def _window(window: dict[str, Any]) -> str:
+    used, status, resets, seen = (window.get(name) for name in ("used_percent", "status", "resets_at", "seen_at"))
+    told = (
+        None if used is None else f"{used:.0f} % used",
+        None if status is None else f"status {status}",
+        None if resets is None else f"resets {local(resets)}",
+        None if seen is None else f"as of {local(seen)}",
+    )
+    return ", ".join(filter(None, told))
 
 
 def _told(value: Any) -> str:

@@ -4,14 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 
-from app.dialects.chat_completions.dialect import DIALECT as CHAT_COMPLETIONS
-from app.dialects.chat_completions.dialect import ChatRequest
+from app.dialects import chat_completions, completions, messages, ollama, responses
 from app.dialects.chat_completions.request import InputInstead, ParsedRequest
-from app.dialects.completions.dialect import DIALECT as COMPLETIONS
 from app.dialects.dialect import Context, Dialect, Request
-from app.dialects.messages.dialect import DIALECT as MESSAGES
-from app.dialects.responses import request as responses
-from app.dialects.responses.dialect import DIALECT as RESPONSES
 
 
 def read_chat(body: bytes, context: Context) -> Request:
@@ -20,12 +15,18 @@ def read_chat(body: bytes, context: Context) -> Request:
     Raises BadRequest with the field in `param`.
     """
     try:
-        return CHAT_COMPLETIONS.read(body, context)
+        return chat_completions.DIALECT.read(body, context)
     except InputInstead:
-        given = responses.parse(body, context.resolve_model, lambda _: None)
-    parsed = ParsedRequest(given.conversation, given.stream, include_usage=False, ignored=given.ignored)
-    return ChatRequest(parsed)
+        given = responses.DIALECT.read(body, context)
+    return ParsedRequest(given.conversations[0], given.streams, include_usage=False, ignored=tuple(given.ignored))
 
 
-CHAT = dataclasses.replace(CHAT_COMPLETIONS, read=read_chat)
-DIALECTS: tuple[Dialect, ...] = (CHAT, COMPLETIONS, RESPONSES, MESSAGES)
+CHAT = dataclasses.replace(chat_completions.DIALECT, read=read_chat)
+DIALECTS: tuple[Dialect, ...] = (
+    CHAT,
+    completions.DIALECT,
+    responses.DIALECT,
+    messages.DIALECT,
+    ollama.CHAT,
+    ollama.GENERATE,
+)

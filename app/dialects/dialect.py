@@ -11,10 +11,24 @@ from typing import Any, Protocol
 
 import msgspec
 
-from app.conversation import Conversation, Turn
-from app.dialects.stored_response import StoredResponse
+from app.conversation import Conversation, Message
 from app.errors import ProxyError
 from app.events import Event
+
+
+class StoredResponse(msgspec.Struct, frozen=True):
+    """A response's object, and the conversation up to its end.
+
+    `system` is what its input said as the system, without the instructions, which do not outlive their request.
+    """
+
+    response: dict[str, Any]
+    system: str
+    messages: tuple[Message, ...]
+
+    def item(self, item_id: str) -> dict[str, Any] | None:
+        """Return an item of the output."""
+        return next((item for item in self.response["output"] if item.get("id") == item_id), None)
 
 
 class Stream(Protocol):
@@ -65,7 +79,7 @@ class ResponseStore(Protocol):
     def find(self, response_id: str) -> StoredResponse | None:
         """Return a response that has not expired."""
 
-    def keep(self, response: dict[str, Any], system: str, turns: tuple[Turn, ...]) -> None:
+    def keep(self, response: dict[str, Any], system: str, messages: tuple[Message, ...]) -> None:
         """Keep a response with the conversation up to its end."""
 
 
@@ -73,12 +87,13 @@ class ResponseStore(Protocol):
 class Context:
     """What a dialect may need of the server to read a request.
 
-    `resolve_model` turns a client's name for a model into the CLI's, `in_session` says that the request names a
+    `resolve_model` turns a client's name for a model into the CLI's, `responses` gives what the caller has kept.
+    `in_session` says that the request names a
     session outside its body, and `request_id` is what the log calls it.
     """
 
     resolve_model: Callable[[str], str]
-    responses: ResponseStore
+    responses: Callable[[], ResponseStore]
     request_id: str
     in_session: bool = False
 
@@ -115,8 +130,28 @@ class Operation:
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
+class Counter:
+    """A way to ask how many tokens a request has: `path` is below its dialect's, `body` is the answer.
+
+    `id`, `summary`, `request` and `answer` are for the OpenAPI document, as an Operation's.
+    """
+
+    path: str
+    read: Callable[[bytes, Context], Request]
+    body: Callable[[int], dict[str, Any]]
+    id: str
+    summary: str
+    request: type[msgspec.Struct]
+    answer: str
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
 class Dialect:
-    """A way to ask: `path` is below the prefix `/v1`, `read` raises BadRequest with the field in `param`."""
+    """A way to ask: `path` is below the prefix `/v1`, `read` raises BadRequest with the field in `param`.
+
+    A dialect whose API has paths of its own names their beginning, its `root`: it has no prefix then, and its envelope
+    holds for all of them. A request without conversations is answered at once by what it renders of nothing.
+    """
 
     name: str
     path: str
@@ -125,3 +160,7 @@ class Dialect:
     operation: Operation
     # Whether a request may go on with a session by the header X-Session-Id.
     sessions: bool = False
+    counter: Counter | None = None
+    root: str = ""
+    # What a stream is made of, for its header.
+    stream_type: str = "text/event-stream; charset=utf-8"

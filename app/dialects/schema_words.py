@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from app.dialects.fields import FUNCTION_NAME as NAME
+
 STRING: dict[str, Any] = {"type": "string"}
+FUNCTION_NAME = {"type": "string", "pattern": f"^{NAME.pattern}$"}
 NULL = {"type": "null"}
 OBJECT = {"type": "object"}
 NULLABLE_STRING = {"type": ["string", "null"]}

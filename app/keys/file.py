@@ -3,25 +3,29 @@
 from __future__ import annotations
 
 import contextlib
-import datetime as dt
+import dataclasses
 import fcntl
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 
+from app import private_file
 from app.errors import ConfigError
-from app.keys.key import NAME, Key, digest, generate, named
+from app.keys.key import NAME, Key
+from app.keys.store import new, taken, unknown
+from app.keys.terms import NO_TERMS, Terms
 
 OTHERS = 0o077
 
 
-class _Entry(msgspec.Struct):
+class _Entry(msgspec.Struct, omit_defaults=True):
     name: Annotated[str, msgspec.Meta(pattern=NAME)]
     sha256: Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}\Z")]
     created: str
+    terms: Terms = NO_TERMS
 
 
 class _Content(msgspec.Struct):
@@ -34,8 +38,15 @@ class KeyFile:
     A file without keys is not the same as none: it lets nobody in.
     """
 
+    file = True
+
     def __init__(self, folder: Path) -> None:
         self.path = folder / "keys.json"
+
+    @property
+    def where(self) -> str:
+        """Where the keys are, for people."""
+        return str(self.path)
 
     def signature(self) -> tuple[int, ...] | None:
         """Return what changes when the file does, or None if there is none."""
@@ -69,22 +80,28 @@ class KeyFile:
                 f"the API keys in {self.path} are damaged ({error}); remove the file and run "
                 "`claude-max-api key add NAME` for new ones"
             ) from None
-        return tuple(Key(entry.name, bytes.fromhex(entry.sha256), entry.created) for entry in entries)
+        return tuple(Key(entry.name, bytes.fromhex(entry.sha256), entry.created, entry.terms) for entry in entries)
 
-    def add(self, name: str) -> str:
-        """Add a key and return its secret, which is kept nowhere. Raises ConfigError."""
-        try:
-            named(name)
-        except ValueError as error:
-            raise ConfigError(f"{name!r} cannot name a key: it takes {error}") from None
-        secret = generate()
-        created = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
+    def add(self, name: str, terms: Terms = NO_TERMS) -> str:
+        """Add a key with these terms and return its secret, which is kept nowhere. Raises ConfigError."""
+        key, secret = new(name, terms)
         with self._locked():
             keys = self.read() or ()
             if any(key.name == name for key in keys):
-                raise ConfigError(f"there is a key named {name} already; `claude-max-api key revoke {name}` ends it")
-            self._write([*keys, Key(name, digest(secret), created)])
+                raise taken(name)
+            self._write([*keys, key])
         return secret
+
+    def change(self, name: str, changed: Mapping[str, Any]) -> Terms:
+        """Change some of a key's terms and return them all. Raises ConfigError."""
+        with self._locked():
+            keys = self.read() or ()
+            found = [key for key in keys if key.name == name]
+            if not found:
+                raise unknown(name, self.where)
+            terms = msgspec.structs.replace(found[0].terms, **changed)
+            self._write([dataclasses.replace(key, terms=terms) if key.name == name else key for key in keys])
+        return terms
 
     def revoke(self, name: str) -> int:
         """Remove the key of this name; return how many are left. Raises ConfigError."""
@@ -92,7 +109,7 @@ class KeyFile:
             keys = self.read() or ()
             left = [key for key in keys if key.name != name]
             if len(left) == len(keys):
-                raise ConfigError(f"there is no key named {name!r} in {self.path}; `claude-max-api key list` tells")
+                raise unknown(name, self.where)
             self._write(left)
         return len(left)
 
@@ -107,14 +124,8 @@ class KeyFile:
             os.close(folder)
 
     def _write(self, keys: Iterable[Key]) -> None:
-        content = _Content([_Entry(key.name, key.digest.hex(), key.created or "") for key in keys])
-        fresh = self.path.with_suffix(".new")
+        content = _Content([_Entry(key.name, key.digest.hex(), key.created or "", key.terms) for key in keys])
         try:
-            fresh.unlink(missing_ok=True)
-            with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-                file.write(msgspec.json.format(msgspec.json.encode(content)) + b"\n")
-                file.flush()
-                os.fsync(file.fileno())
-            fresh.replace(self.path)
+            private_file.replace(self.path, msgspec.json.format(msgspec.json.encode(content)) + b"\n", lasting=True)
         except OSError as error:
             raise ConfigError(f"{self.path} cannot be written: {error.strerror}") from None

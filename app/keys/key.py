@@ -7,8 +7,10 @@ import hashlib
 import re
 import secrets
 
+from app.keys.terms import NO_TERMS, Terms
+
 NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}\Z"
-SHORTEST = 16
+MIN_SECRET_CHARACTERS = 16
 # Stands for every caller in settings that name keys, so no key has this name.
 EVERYBODY = "anyone"
 
@@ -23,6 +25,7 @@ class Key:
     name: str
     digest: bytes = dataclasses.field(repr=False)
     created: str | None = None
+    terms: Terms = dataclasses.field(default=NO_TERMS, repr=False)
 
     @property
     def identity(self) -> str:
@@ -55,9 +58,9 @@ def parse(text: str) -> tuple[Key, ...]:
         name, colon, secret = pair.partition(":")
         if not (colon and re.match(NAME, name)) or name.lower() == EVERYBODY:
             raise ValueError(f"pairs such as laptop:SECRET, separated by commas; pair {number} is none")
-        if len(secret) < SHORTEST or not (secret.isascii() and secret.isprintable()):
+        if len(secret) < MIN_SECRET_CHARACTERS or not (secret.isascii() and secret.isprintable()):
             raise ValueError(
-                f"secrets of at least {SHORTEST} ASCII characters; that of {name!r} is none "
+                f"secrets of at least {MIN_SECRET_CHARACTERS} ASCII characters; that of {name!r} is none "
                 "(`openssl rand -base64 32` makes one)"
             )
         key = Key(name, digest(secret))

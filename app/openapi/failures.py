@@ -8,7 +8,7 @@ from typing import Any
 
 from app.dialects.dialect import Envelope
 from app.dialects.messages.errors import OVERLOADED
-from app.dialects.openai.errors import ENVELOPE as OPENAI
+from app.dialects.openai.answers import ENVELOPE as OPENAI
 from app.dialects.schema_words import STRING
 from app.errors import ClientGone, ProxyError
 

@@ -14,11 +14,14 @@ REF = "#/components/schemas/{name}"
 
 def schemas(dialects: Sequence[Dialect]) -> dict[str, Any]:
     """Return the schemas of all request bodies by name."""
-    operations = [dialect.operation for dialect in dialects]
-    _, found = msgspec.json.schema_components([operation.request for operation in operations], ref_template=REF)
-    for operation in operations:
-        schema = found[operation.request.__name__]
-        schema["properties"].update(operation.filled)
+    bodies = {dialect.operation.request: dialect.operation.filled for dialect in dialects}
+    for dialect in dialects:
+        if dialect.counter is not None:
+            bodies.setdefault(dialect.counter.request, dialect.operation.filled)
+    _, found = msgspec.json.schema_components(bodies, ref_template=REF)
+    for body, filled in bodies.items():
+        schema = found[body.__name__]
+        schema["properties"].update(filled)
         schema["description"] = "Further fields are accepted; `x-proxy-ignored` names them."
     for schema in found.values():
         schema["additionalProperties"] = True

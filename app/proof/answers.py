@@ -36,7 +36,7 @@ def structured(dialogue: Dialogue) -> None:
     filled = Reply((ToolUse(FORM, VALUE, "toolu_01f"),))
     before = len(dialogue.trial.requests())
     heard = dialogue.ask(f"Fill in the form. {word}", reply=filled, again=Reply((Text("Done."),)))
-    # 2.1.120 asks the model once more when the form is filled in.
+    # 2.1.120 asks the model again when the form is filled in.
     dialogue.trial.claim(before)
     forms = {tool["name"]: tool["input_schema"] for tool in heard.body.get("tools") or []}
     if list(forms) != [FORM]:
@@ -63,7 +63,7 @@ def overload(dialogue: Dialogue) -> None:
 def login(dialogue: Dialogue) -> None:
     before = len(dialogue.trial.requests())
     _failure(dialogue, Failure.unauthorized(), NotLoggedIn)
-    # It would go on asking; the server ends it as well.
+    # The CLI would go on asking, so the process is ended, as the server does.
     dialogue.close()
     dialogue.trial.claim(before)
 

@@ -12,4 +12,4 @@ class Refused(Broken):
 
 
 class Unprovable(Exception):
-    """It could not be found out, for a reason that is not the executable's: to be tried again later."""
+    """The executable could not be tried, for a reason that is not its own; it is tried again later."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Final
 
-from app.conversation import Conversation, Options, TextBlock, Turn
+from app.conversation import Conversation, Message, Options, TextBlock
 from app.proof.broken import Broken, Refused
 from app.proof.dialogue import TRACE, Dialogue, Line, compare, difference, go_back, said, same
 from app.proof.promise import Scene
@@ -13,7 +13,7 @@ from app.proof.trial import MODEL
 
 SYSTEM = "You are kind, and brief."
 # What the CLI says of itself before the client's system prompt, in characters: its name and version.
-MOST_OF_ITS_OWN = 400
+MAX_OF_ITS_OWN = 400
 BOUND = 4321
 COMMAND = "/clear {word}"
 STOP = "END OF ANSWER"
@@ -22,14 +22,14 @@ EFFORT: Final = "low"
 chat = Scene(Conversation(MODEL, SYSTEM, (), options=Options(max_tokens=BOUND, stop=(STOP,), effort=EFFORT)))
 
 
-def user(text: str) -> Turn:
-    """Return a user's turn."""
-    return Turn("user", (TextBlock(text),))
+def user(text: str) -> Message:
+    """Return a user's message."""
+    return Message("user", (TextBlock(text),))
 
 
-def assistant(text: str) -> Turn:
-    """Return an assistant's turn."""
-    return Turn("assistant", (TextBlock(text),))
+def assistant(text: str) -> Message:
+    """Return an assistant's message."""
+    return Message("assistant", (TextBlock(text),))
 
 
 @chat.promise("it starts, answers `initialize` and takes a question", essential=True)
@@ -43,7 +43,7 @@ def system_prompt(dialogue: Dialogue) -> None:
     blocks = [block["text"] for block in body.get("system") or []]
     if blocks[-1:] != [SYSTEM]:
         raise Broken(f"the API got {json.dumps(blocks[-1:])[:120]} for a system prompt")
-    if sum(map(len, blocks[:-1])) > MOST_OF_ITS_OWN:
+    if sum(map(len, blocks[:-1])) > MAX_OF_ITS_OWN:
         raise Broken(f"{sum(map(len, blocks[:-1]))} characters stand before it")
 
 
@@ -61,12 +61,14 @@ def traceless(dialogue: Dialogue) -> None:
         raise Refused("the first turn has the change before its text")
 
 
-@chat.promise("turns reach the model as turns, in their order, the assistant's among them", essential=True)
+@chat.promise("messages reach the model as messages, in their order, the assistant's among them", essential=True)
 def turns(dialogue: Dialogue) -> None:
     word = dialogue.trial.marker
     for number in range(2):
         dialogue.tell(user(f"Question {number}? {word}"), assistant(f"Answer {number}. {word}"))
-    dialogue.tell(Turn("user", (TextBlock(f"Two blocks. {word}"), TextBlock(f"The second. {word}"))), assistant("Yes."))
+    dialogue.tell(
+        Message("user", (TextBlock(f"Two blocks. {word}"), TextBlock(f"The second. {word}"))), assistant("Yes.")
+    )
     compare(dialogue, dialogue.ask(f"And the last? {word}").body)
 
 
@@ -125,7 +127,7 @@ def counting(dialogue: Dialogue) -> None:
     dialogue.tell(user(f"How long is this? {dialogue.trial.marker}"), assistant("Not long."))
     parts = dialogue.control("get_context_usage").get("categories") or []
     asked = len(dialogue.trial.requests()) - before
-    # They are no turn's, and no fault of the turns: whoever counts knows of them.
+    # The requests for counting belong to no turn, and are expected.
     dialogue.trial.claim(before)
     if asked:
         raise Refused(f"it asked a model {asked} times")
@@ -161,7 +163,7 @@ def going_back_interrupted(dialogue: Dialogue) -> None:
 def going_back_refused(dialogue: Dialogue) -> None:
     if not dialogue.lines:
         dialogue.tell(user(f"Here. {dialogue.trial.marker}"), assistant("Here."))
-    nowhere = Line("ffffffff-0000-4000-8000-000000000000", len(dialogue.turns))
+    nowhere = Line("ffffffff-0000-4000-8000-000000000000", len(dialogue.messages))
     if dialogue.went_back(nowhere):
         raise Broken("it went back to a line that there is not")
     compare(dialogue, dialogue.ask(f"Still here. {dialogue.trial.marker}").body)
@@ -173,13 +175,13 @@ def quick_history(dialogue: Dialogue) -> None:
     texts = [f"/clear {word}", f"@{file}", f"!cat {file}", f"#{word}", f"  {word} \n", "(no content)"]
     texts += [f"<b>{word}</b>", "[Request interrupted by user]", word * 5000]
     dialogue.tell(user(f"First. {word}"), assistant("I see."))
-    turns = [turn for number, text in enumerate(texts) for turn in (user(text), assistant(f"Fine, {number}."))]
-    dialogue.tell_at_once(*turns)
+    messages = [message for number, text in enumerate(texts) for message in (user(text), assistant(f"Fine, {number}."))]
+    dialogue.tell_at_once(*messages)
     compare(dialogue, dialogue.ask(f"Hm? {word}").body)
-    # It is in nobody's way that goes back, whatever is told next.
+    # It does not matter to a process that goes back, whatever it is told next.
     go_back(dialogue, dialogue.lines[-2])
     dialogue.tell(user(f"Other. {word}"), assistant("I see."))
-    dialogue.tell_at_once(*turns[:4])
+    dialogue.tell_at_once(*messages[:4])
     compare(dialogue, dialogue.ask(f"Well? {word}").body)
 
 
@@ -193,7 +195,7 @@ def ends(dialogue: Dialogue) -> None:
 def _say_texts(dialogue: Dialogue, *kinds: str) -> None:
     """Say what the CLI might take for more than words, the last two of it in questions as well.
 
-    The texts alone are compared: turns are another promise.
+    The texts alone are compared: messages are another promise.
     """
     word, file = dialogue.trial.marker, dialogue.trial.secret
     texts = [kind.format(file=file, word=word) for kind in kinds]

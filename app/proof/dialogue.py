@@ -13,26 +13,24 @@ from typing import Any, cast
 
 import msgspec
 
-from app.claude.cli import opening
-from app.claude.cli.capabilities import Capabilities
-from app.claude.cli.channel import Channel
-from app.claude.cli.deadlines import Deadlines
-from app.claude.cli.lines import assistant_line, control_line, quick_user_line, user_line
-from app.claude.cli.process import Process
-from app.claude.cli.protocol import ControlRequest, Result
+from app.claude.cli.channel import Channel, Deadlines, finished
+from app.claude.cli.incoming import ControlRequest, Result
+from app.claude.cli.outgoing import assistant_line, quick_user_line, user_line
+from app.claude.cli.proofs import Capabilities
+from app.claude.cli.setup import setup_lines
 from app.claude.cli.tools import ToolServer
-from app.claude.turn.answer import Answer
-from app.conversation import Block, Conversation, TextBlock, ToolResultBlock, Turn
+from app.claude.turn.parser import AnswerParser
+from app.conversation import Block, Conversation, Message, TextBlock, ToolResultBlock
 from app.errors import ProxyError
 from app.events import Event, TextDelta
 from app.proof.broken import Broken, Refused
 from app.proof.trial import Trial
 from app.standin import Failure, Reply, Text, ToolUse
 
-# How long one probe may take, in seconds: a machine that is busy and a process that comes last need their time.
-PATIENCE = 30.0
+# How long one probe may take; the machine may be busy, and a trial gets only what is left of it.
+MAX_PROBE_SECONDS = 30.0
 WORDS = "Understood."
-LONGEST_SHOWN = 80
+MAX_SHOWN = 80
 # How blocks begin that the CLI adds to a user's: of the date (up to 2.1.260), of a change of the model (to 2.1.197).
 REMINDER = "<system-reminder>"
 TRACE = ("<local-command-caveat>", "<command-name>", "<local-command-stdout>")
@@ -56,62 +54,62 @@ class Heard:
 
 @dataclasses.dataclass(frozen=True)
 class Line:
-    """A user line: its id, and how many turns had been told before it."""
+    """A user line: its id, and how many messages had been told before it."""
 
     uuid: str
-    turns: int
+    messages: int
 
 
 class Dialogue:
-    """A process that has been told the opening. `turns` is what has been said since, `lines` are the user's lines."""
+    """A process that has been told its set-up. `messages` have been said since, `lines` are the user's."""
 
     def __init__(self, trial: Trial, conversation: Conversation, capabilities: Capabilities) -> None:
         self.trial = trial
         self.capabilities = capabilities
         self.conversation = conversation
-        self.turns: Said = []
+        self.messages: Said = []
         self.lines: list[Line] = []
         self.tools = Listening(conversation.offered)
         self._body: dict[str, Any] = {}
-        self._deadlines = Deadlines(PATIENCE, PATIENCE)
+        self._deadlines = Deadlines(MAX_PROBE_SECONDS, MAX_PROBE_SECONDS)
         self.process = trial.start()
-        self._tap = _Tap(self.process)
-        self.channel = Channel(cast("Process", self._tap), self.tools, self._deadlines)
+        self.channel = Channel(self.process, self._deadlines)
+        self.channel.tools = self.tools
         try:
-            self.channel.write(opening.lines(conversation, manifests=capabilities.manifests))
+            self.channel.write(setup_lines(conversation, manifests=capabilities.manifests))
         except BaseException:
             self.close()
             raise
 
     def give_time(self) -> None:
-        """Begin to count the time anew, for the next probe."""
-        self._deadlines.ends = time.monotonic() + PATIENCE
+        """Start the time of the next probe."""
+        self._deadlines.ends = time.monotonic() + MAX_PROBE_SECONDS
         self._deadlines.touch()
 
     def close(self) -> None:
         """End the process; idempotent."""
         self.trial.end(self.process, at_once=True)
 
-    def tell(self, *turns: Turn) -> None:
-        """Tell turns of a history, waiting where the next must not come before."""
-        for turn in turns:
-            if turn.role == "assistant":
-                name = f"msg_{len(self.turns)}"
-                self._write(assistant_line(turn.content, name, self.conversation.model))
+    def tell(self, *messages: Message) -> None:
+        """Tell messages of a history, waiting where the next must not come before."""
+        for message in messages:
+            if message.role == "assistant":
+                name = f"msg_{len(self.messages)}"
+                self._write(assistant_line(message.content, name, self.conversation.model))
             else:
-                self._say(turn.content, ask=False)
+                self._say(message.content, ask=False)
                 self._until_result()
 
-    def tell_at_once(self, *turns: Turn) -> None:
-        """Tell turns of a history, the assistant's and then one text of the user's by turns, waiting for nothing."""
+    def tell_at_once(self, *messages: Message) -> None:
+        """Tell messages of a history at once: the assistant's, then one text of the user's, and so on."""
         pending = b""
-        for number, turn in enumerate(turns, len(self.turns)):
-            if turn.role == "assistant":
-                pending += assistant_line(turn.content, f"msg_{number}", self.conversation.model)
+        for number, message in enumerate(messages, len(self.messages)):
+            if message.role == "assistant":
+                pending += assistant_line(message.content, f"msg_{number}", self.conversation.model)
             else:
-                (block,) = turn.content
+                (block,) = message.content
                 pending += quick_user_line(cast("TextBlock", block).text)
-            self.turns.append((turn.role, msgspec.to_builtins(turn.content)))
+            self.messages.append((message.role, msgspec.to_builtins(message.content)))
         self.channel.write(pending)
 
     def ask(self, *content: Block | str, reply: Reply | Failure | None = None, again: Reply | None = None) -> Heard:
@@ -132,7 +130,7 @@ class Dialogue:
     def answer_calls(self, *results: ToolResultBlock, reply: Reply | None = None) -> Heard:
         """Give the results that the process waits for, and return what comes of them."""
         with self._turn(reply) as heard:
-            self.turns.append(("user", msgspec.to_builtins(results)))
+            self.messages.append(("user", msgspec.to_builtins(results)))
             self.channel.write(self.tools.give(results))
             self._listen(heard)
         return heard
@@ -141,7 +139,7 @@ class Dialogue:
         """Ask a question, and interrupt the answer when it has begun."""
         with self._turn(Reply((Text([WORDS, WORDS]),), silent_after=1)) as heard:
             self._say((TextBlock(text),), ask=True)
-            answer = Answer(self.conversation)
+            answer = AnswerParser(self.conversation)
             while not heard.text:
                 for line in self.channel.read():
                     heard.events += answer.feed(line)
@@ -149,7 +147,7 @@ class Dialogue:
 
     def interrupt(self) -> None:
         """End what is going on, and wait for its end."""
-        self.channel.write(control_line("interrupt", "interrupt"))
+        self.channel.interrupt()
         self._until_result()
 
     def went_back(self, line: Line) -> bool:
@@ -163,36 +161,32 @@ class Dialogue:
             return False
         if told.get("targetMessageUuid") != line.uuid:
             raise Broken("it went back to another line than it was to")
-        self.turns = self.turns[: line.turns]
-        self.lines = [before for before in self.lines if before.turns < line.turns]
+        self.messages = self.messages[: line.messages]
+        self.lines = [before for before in self.lines if before.messages < line.messages]
         return True
 
     def control(self, subtype: str, **fields: Any) -> dict[str, Any]:
         """Put a control request and return what is answered. Raises Refused."""
-        name = f"proof-{uuid.uuid4()}"
-        self.channel.write(control_line(name, subtype, **fields))
-        while name not in self._tap.answers:
-            self.channel.read()
-        told = self._tap.answers[name]
-        if told.get("subtype") == "error":
-            raise Refused(str(told.get("error")))
-        return told.get("response") or {}
+        reply = finished(self.channel.request(subtype, MAX_PROBE_SECONDS, **fields))
+        if reply.subtype == "error":
+            raise Refused(str(reply.error))
+        return reply.payload()
 
     def expected(self) -> Said:
         """Return what the API should have got to see when it was asked last, in the form of `said`."""
-        asked = max(index for index, (role, _) in enumerate(self.turns) if role == "user")
-        return _joined(self.turns[: asked + 1])
+        asked = max(index for index, (role, _) in enumerate(self.messages) if role == "user")
+        return _joined(self.messages[: asked + 1])
 
     def _say(self, content: tuple[Block, ...], *, ask: bool) -> None:
-        line = Line(str(uuid.uuid4()), len(self.turns))
+        line = Line(str(uuid.uuid4()), len(self.messages))
         self.lines.append(line)
         self._write(user_line(content, ask=ask, composed=self.capabilities.composed, uuid=line.uuid))
 
     def _write(self, line: bytes) -> None:
-        """Write a turn, and remember what it says."""
+        """Write a message, and remember what it says."""
         self.channel.write(line)
         message = json.loads(line)["message"]
-        self.turns.append((message["role"], message["content"]))
+        self.messages.append((message["role"], message["content"]))
 
     @contextlib.contextmanager
     def _turn(self, reply: Reply | Failure | None, again: Reply | None = None) -> Iterator[Heard]:
@@ -203,7 +197,7 @@ class Dialogue:
         before, heard = len(self.trial.requests()), Heard()
         yield heard
         bodies = list(enumerate(self.trial.requests()))[before:]
-        # Another request than the turn's own may have come first.
+        # A request that is not the turn's own may have come first.
         place, body = next((one for one in bodies if self.trial.marker in json.dumps(one[1])), (before, {}))
         self.trial.own.add(place)
         if not body:
@@ -212,10 +206,10 @@ class Dialogue:
             raise Broken(f"an answer of the API's came as {heard.error.status}: {heard.error.message}")
         heard.body = self._body = body
         if isinstance(answer, Reply) and heard.error is None:
-            self.turns.append(("assistant", [_given(block) for block in answer.blocks]))
+            self.messages.append(("assistant", [_given(block) for block in answer.blocks]))
 
     def _listen(self, heard: Heard) -> None:
-        answer = Answer(self.conversation)
+        answer = AnswerParser(self.conversation)
         try:
             while not answer.ended:
                 for line in self.channel.read():
@@ -238,34 +232,14 @@ class Listening(ToolServer):
         self.asked: list[str] = []
 
     def reply(self, line: ControlRequest) -> bytes | None:
-        """Answer as ever."""
+        """Answer, and note the method."""
         if line.request.message is not None:
             self.asked.append(line.request.message.method)
         return super().reply(line)
 
 
-class _Tap:
-    """A process whose answers to control requests are kept whole, by the request's id."""
-
-    def __init__(self, process: Process) -> None:
-        self._process = process
-        self.answers: dict[str, dict[str, Any]] = {}
-
-    def write(self, data: bytes, timeout: float) -> None:
-        self._process.write(data, timeout)
-
-    def read(self, timeout: float) -> list[bytes]:
-        lines = self._process.read(timeout)
-        for line in lines:
-            if b'"control_response"' in line:
-                with contextlib.suppress(ValueError, KeyError, TypeError):
-                    told = json.loads(line)["response"]
-                    self.answers[told["request_id"]] = told
-        return lines
-
-
 def said(body: dict[str, Any]) -> Said:
-    """Return what a request says, turn by turn, without cache marks and without the notes that the CLI adds."""
+    """Return what a request says, message by message, without cache marks and without the notes that the CLI adds."""
     return _joined(
         (message["role"], blocks)
         for message in body["messages"]
@@ -290,18 +264,18 @@ def difference(expected: Any, got: Any, place: str = "") -> str:
 
 def _short(value: Any) -> str:
     text = json.dumps(value, ensure_ascii=False)
-    return text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}..."
+    return text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}..."
 
 
 def _joined(messages: Iterable[tuple[str, Any]]) -> Said:
-    """Return messages as the API takes them: those of one side one after the other are one turn."""
-    turns: Said = []
+    """Return messages as the API takes them: those of one side one after the other are one."""
+    joined: Said = []
     for role, blocks in messages:
-        if turns and turns[-1][0] == role:
-            turns[-1][1].extend(map(_bare, blocks))
+        if joined and joined[-1][0] == role:
+            joined[-1][1].extend(map(_bare, blocks))
         else:
-            turns.append((role, [_bare(block) for block in blocks]))
-    return turns
+            joined.append((role, [_bare(block) for block in blocks]))
+    return joined
 
 
 def _blocks(content: Any) -> list[Any]:

@@ -10,14 +10,13 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from app.claude.cli.binary import Binary
-from app.claude.cli.capabilities import Capabilities
-from app.claude.cli.proofs import Outcome, Proof, edition
+from app.claude.cli.proofs import Capabilities, Outcome, Proof, edition
 from app.claude.cli.registry import Registry
 from app.errors import ProxyError, TurnTimeout
 from app.proof.answers import answers
 from app.proof.broken import Broken, Refused, Unprovable
 from app.proof.chat import chat
-from app.proof.dialogue import LONGEST_SHOWN, Dialogue, said
+from app.proof.dialogue import MAX_SHOWN, Dialogue, said
 from app.proof.promise import Probe, Promise, Scene
 from app.proof.tool_calls import tool_calls
 from app.proof.trial import Trial
@@ -25,7 +24,7 @@ from app.proof.trial import Trial
 log = logging.getLogger(__name__)
 
 SCENES = (chat, tool_calls, answers)
-# Looked at when all is over, since these are about all that happened.
+# Checked at the end, since these are about everything that happened.
 ALONE = Promise("alone", "no request is sent but a turn's own", essential=True)
 DISK = Promise("disk", "no word of a conversation is left on disk", essential=True)
 PROMISES = (*(promise for scene in SCENES for promise, _ in scene.probes), ALONE, DISK)
@@ -96,8 +95,8 @@ def _outcomes(trial: Trial, scenes: Sequence[Scene], give_way: Callable[[], None
                 yield _outcome(promise, detail)
         finally:
             performance.end()
-    strange = trial.strange()
-    yield _outcome(ALONE, f"{len(strange)} more, such as for {_asked(strange[0])}" if strange else "")
+    not_asked_for = trial.not_asked_for()
+    yield _outcome(ALONE, f"{len(not_asked_for)} more, such as for {_asked(not_asked_for[0])}" if not_asked_for else "")
     written = trial.written()
     yield _outcome(DISK, "" if not written else f"there are words in {', '.join(map(str, written))[:200]}")
 
@@ -116,7 +115,7 @@ class _Performance:
         Raises Unprovable.
         """
         detail = ""
-        # It may have been the machine that was slow, and what is broken stays so until the executable changes.
+        # The machine may have been slow, and a broken promise stays broken until the executable changes.
         for last in (False, True):
             try:
                 self._try(probe, capabilities)
@@ -136,7 +135,7 @@ class _Performance:
         return detail
 
     def end(self, *, spoiled: bool = False) -> None:
-        """End the process, if there is one; what a `spoiled` one has sent is no measure any more."""
+        """End the process, if there is one; the requests of a `spoiled` one are not counted."""
         dialogue, self._dialogue = self._dialogue, None
         if dialogue is not None:
             dialogue.close()
@@ -158,4 +157,4 @@ def _outcome(promise: Promise, detail: str) -> Outcome:
 def _asked(body: dict[str, Any]) -> str:
     """Return what a request asks for, in a few words."""
     text = json.dumps(said(body)[-1:], ensure_ascii=False)
-    return text if len(text) <= LONGEST_SHOWN else f"...{text[-LONGEST_SHOWN:]}"
+    return text if len(text) <= MAX_SHOWN else f"...{text[-MAX_SHOWN:]}"

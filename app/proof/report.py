@@ -23,7 +23,7 @@ EFFECTS = {
     "max_tokens": "requests with a bound get a 502",
     "effort": "requests with an effort get a 502",
     "models": "the list of models comes with the first turn",
-    "counting": "tokens are not counted",
+    "counting": "tokens are not counted: a 501",
 }
 
 

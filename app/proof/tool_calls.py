@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from app.claude.cli.tools import definition
-from app.conversation import Conversation, Options, TextBlock, ToolDefinition, ToolResultBlock, ToolUseBlock, Turn
+from app.conversation import Conversation, Message, Options, TextBlock, ToolDefinition, ToolResultBlock, ToolUseBlock
 from app.events import ToolCallStart
 from app.proof.broken import Broken, Refused
 from app.proof.dialogue import Dialogue, compare, difference, go_back
@@ -13,7 +13,7 @@ from app.proof.promise import Scene
 from app.proof.trial import MODEL
 from app.standin import Reply, ToolUse
 
-# Of clients' tools some explain themselves at length, 9,696 characters in one that is much used.
+# Some clients' tools have long descriptions, 9,696 characters in one that is much used.
 LONG = "Looks things up, in every place. " * 300 + "Ends."
 # As clients write them: long, nested, in every script, and one by the name of a tool of Claude Code's own.
 TOOLS = (
@@ -80,10 +80,10 @@ def tool_rounds(dialogue: Dialogue) -> None:
     calls = (ToolUseBlock("toolu_01a", "Bash", {"command": f"ls {word}"}), ToolUseBlock("toolu_01b", "nothing", {}))
     results = (_result("toolu_01a", f"done {word}"), _result("toolu_01b", f"no such thing {word}", is_error=True))
     dialogue.tell(
-        Turn("user", (TextBlock(f"Do both. {word}"),)),
-        Turn("assistant", (TextBlock("I will."), *calls)),
-        Turn("user", results),
-        Turn("assistant", (TextBlock("Done."),)),
+        Message("user", (TextBlock(f"Do both. {word}"),)),
+        Message("assistant", (TextBlock("I will."), *calls)),
+        Message("user", results),
+        Message("assistant", (TextBlock("Done."),)),
     )
     compare(dialogue, dialogue.ask(f"Thanks. {word}").body)
 
@@ -101,15 +101,15 @@ def parked(dialogue: Dialogue) -> None:
 def going_back_results(dialogue: Dialogue) -> None:
     word = dialogue.trial.marker
     dialogue.tell(
-        Turn("user", (TextBlock(f"Work. {word}"),)),
-        Turn("assistant", (ToolUseBlock("toolu_01d", "nothing", {}),)),
-        Turn("user", (_result("toolu_01d", f"worked {word}"),)),
+        Message("user", (TextBlock(f"Work. {word}"),)),
+        Message("assistant", (ToolUseBlock("toolu_01d", "nothing", {}),)),
+        Message("user", (_result("toolu_01d", f"worked {word}"),)),
     )
     results = dialogue.lines[-1]
     dialogue.ask(f"A passing note. {word}")
     note = dialogue.lines[-1]
     if dialogue.went_back(results):
-        dialogue.tell(Turn("user", (_result("toolu_01d", f"worked better {word}"),)))
+        dialogue.tell(Message("user", (_result("toolu_01d", f"worked better {word}"),)))
         compare(dialogue, dialogue.ask(f"Another note. {word}").body)
         note = dialogue.lines[-1]
     go_back(dialogue, note)

@@ -26,14 +26,14 @@ from app.proof.broken import Unprovable
 from app.standin import StandIn
 
 MODEL = "sonnet"
-# A process that waits is started with the operator's default model, and gets the client's when it is told its opening.
+# A process that waits is started with the operator's default model, and gets the client's when it is told its set-up.
 ANOTHER_MODEL = "opus"
 # Not a credential: the CLI asks for a token before it asks the stand-in, which takes any.
 TOKEN = "sk-ant-oat01-dummy"  # noqa: S105
-# Requests come first: an executable that is tried gets what is left of the cores.
+# Requests come first: an executable under trial gets what is left of the cores.
 NICE = 15
-# With less space than this for what it writes, in bytes, an executable may fail for no reason of its own.
-SPACE = 64 * 2**20
+# With less disk space than this, in bytes, an executable may fail through no fault of its own.
+MIN_DISK_BYTES = 64 * 2**20
 PROBED = "/v1/messages"
 
 
@@ -63,9 +63,9 @@ class Trial:
         except OSError as error:
             self._remove()
             raise Unprovable(f"there is no place to try it in: {error.strerror or error}") from error
-        if shutil.disk_usage(self._folder).free < SPACE:
+        if shutil.disk_usage(self._folder).free < MIN_DISK_BYTES:
             self._remove()
-            raise Unprovable(f"less than {SPACE // 2**20} MB are free in {tempfile.gettempdir()}")
+            raise Unprovable(f"less than {MIN_DISK_BYTES // 2**20} MB are free in {tempfile.gettempdir()}")
         return self
 
     def __exit__(
@@ -108,7 +108,7 @@ class Trial:
             if seen.path.split("?")[0] == PROBED and seen.body is not None and not _counts(seen.body)
         ]
 
-    def strange(self) -> list[dict[str, Any]]:
+    def not_asked_for(self) -> list[dict[str, Any]]:
         """Return the requests that belong to no turn."""
         return [body for place, body in enumerate(self.requests()) if place not in self.own]
 

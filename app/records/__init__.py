@@ -1,1 +1,1 @@
-"""One record of each request, and those who read it: the log, the metrics, the history and the hourly figures."""
+"""One record of each request, and its readers: the log, the metrics, the history and the charts' figures."""

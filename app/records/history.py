@@ -1,15 +1,15 @@
-"""The requests of this moment and of the last hour, in memory: what runs, what ran, what failed, and how many."""
+"""The requests of this moment and the last ones, in memory: what runs, what ran and what failed."""
 
 from __future__ import annotations
 
 import collections
+import functools
 import logging
-import statistics
 import threading
-import time
 from collections.abc import Callable
 from typing import Any
 
+from app.backend import Correction
 from app.errors import ClientGone
 from app.records.record import RequestRecord, RequestSummary
 
@@ -17,21 +17,24 @@ log = logging.getLogger(__name__)
 
 MAX_TURNS = 50
 MAX_ERRORS = 10
-MINUTE_SECONDS = 60
-MINUTES = 60
-# So many times to first token are kept of a minute, of which the median is shown.
-MAX_SAMPLES = 200
 
 
 class History:
     """The requests that run and the last that ended; each end is told to the `readers`. Thread-safe.
 
-    Only turns are shown. Of the other requests nothing but their errors is kept, and of strangers that were refused
-    nothing at all: a web page that knocks pushes nothing out.
+    What is found out afterwards of what a request used is told to `later`.
+
+    Only turns are shown. Other requests leave nothing but their errors, and refused strangers leave nothing at all, so
+    that a web page that keeps calling cannot push other entries out.
     """
 
-    def __init__(self, *readers: Callable[[RequestSummary], None]) -> None:
+    def __init__(
+        self,
+        *readers: Callable[[RequestSummary], None],
+        later: Callable[[RequestSummary, Correction], None] = lambda _, __: None,
+    ) -> None:
         self._readers = readers
+        self._later = later
         self._lock = threading.Lock()
         self._running: dict[str, RequestRecord] = {}
         self._ended: collections.deque[RequestSummary] = collections.deque(maxlen=MAX_TURNS)
@@ -45,7 +48,7 @@ class History:
     def end(self, record: RequestRecord) -> None:
         """Give back what is held for a request and tell of it, once; it never fails.
 
-        It runs where a response is closed, and what closes after it must be closed too.
+        It runs where a response is closed: an error here would keep what comes after it from being closed.
         """
         with self._lock:
             if self._running.pop(record.id, None) is None:
@@ -54,6 +57,7 @@ class History:
             record.give_back()
         except Exception:
             log.exception("request not given back")
+        record.hand_over(functools.partial(self._later, record.summary(running=False)))
         summary = record.summary(running=False)
         for reader in (self._note, *self._readers):
             try:
@@ -73,10 +77,21 @@ class History:
             return [turn for turn in (*running, *self._ended) if owner in {None, turn.owner}]
 
     def errors(self, owner: str | None = None) -> list[dict[str, Any]]:
-        """Return an owner's last errors, the latest first: when (unix seconds), which code, on which route."""
+        """Return an owner's last errors, the latest first.
+
+        They say when (unix seconds), which code, by which method on which route, of which model by the name asked for,
+        in which words.
+        """
         with self._lock:
             return [
-                {"at": round(ended.at, 3), "code": ended.code, "route": ended.route}
+                {
+                    "at": round(ended.at, 3),
+                    "code": ended.code,
+                    "method": ended.method,
+                    "route": ended.route,
+                    "model": ended.asked,
+                    "message": ended.words,
+                }
                 for ended in self._errors
                 if owner in {None, ended.owner}
             ]
@@ -87,49 +102,3 @@ class History:
                 self._ended.appendleft(summary)
             if summary.admitted and summary.code not in {None, ClientGone.code}:
                 self._errors.appendleft(summary)
-
-
-class _Minute:
-    def __init__(self) -> None:
-        self.requests = 0
-        self.errors = 0
-        self.firsts: list[int] = []
-
-
-class HourlyFigures:
-    """Counts the turns of the last hour, minute by minute: how many, failed, and how soon they began. Thread-safe."""
-
-    def __init__(self, clock: Callable[[], float] = time.time) -> None:
-        self._clock = clock
-        self._lock = threading.Lock()
-        # By minute and owner; None is for all of them.
-        self._minutes: collections.OrderedDict[int, dict[str | None, _Minute]] = collections.OrderedDict()
-
-    def note(self, summary: RequestSummary) -> None:
-        """Count a turn that has ended; other requests are not counted."""
-        if not summary.turn:
-            return
-        with self._lock:
-            owners = self._minutes.setdefault(int(self._clock() // MINUTE_SECONDS), {})
-            for owner in (None, summary.owner):
-                minute = owners.setdefault(owner, _Minute())
-                minute.requests += 1
-                minute.errors += summary.code not in {None, ClientGone.code}
-                if summary.ttft_ms is not None and len(minute.firsts) < MAX_SAMPLES:
-                    minute.firsts.append(summary.ttft_ms)
-            while len(self._minutes) > MINUTES:
-                self._minutes.popitem(last=False)
-
-    def series(self, owner: str | None = None) -> list[dict[str, Any]]:
-        """Return an hour's minutes of an owner, None for all, the current one last.
-
-        `at` is in unix seconds, `ttft_ms` a median or None.
-        """
-        last = int(self._clock() // MINUTE_SECONDS)
-        with self._lock:
-            return [self._told(number, owner) for number in range(last - MINUTES + 1, last + 1)]
-
-    def _told(self, number: int, owner: str | None) -> dict[str, Any]:
-        minute = self._minutes.get(number, {}).get(owner) or _Minute()
-        first = round(statistics.median(minute.firsts)) if minute.firsts else None
-        return {"at": number * MINUTE_SECONDS, "requests": minute.requests, "errors": minute.errors, "ttft_ms": first}

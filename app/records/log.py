@@ -34,10 +34,12 @@ def _found_out(summary: RequestSummary) -> dict[str, object]:
     return {
         "served": summary.served,
         "model": summary.model,
+        "instead_of": summary.instead_of,
         "stop": summary.stop,
         "input": read if ended else None,
         "output": summary.output_tokens if ended else None,
         "ttft_ms": summary.ttft_ms,
+        "billing": "extra" if ended and summary.extra_usage else None,
         "cancelled": summary.cancelled,
         "error": summary.code,
         "key": summary.key,

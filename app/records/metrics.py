@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Iterator, Mapping
-from typing import cast
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, cast
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector, generate_latest
 from prometheus_client.core import (
@@ -22,8 +22,9 @@ from prometheus_client.core import (
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.registry import Collector
 
-from app.backend import Backend, Plan, Status
+from app.backend import Backend, PlanStatus, Status
 from app.errors import ClientGone
+from app.keys.terms import UNITS
 from app.models import FAMILIES, Catalogue
 from app.records.record import RequestSummary
 from app.version import __version__
@@ -60,8 +61,11 @@ class Metrics:
         self._tokens = counter(
             "tokens", "Tokens as the API counts them; the kinds are disjoint.", "kind", "model", "key"
         )
+        self._extra = counter("extra_usage_requests", "Answered requests that extra usage paid for.", "model", "key")
         self._heartbeats = counter("heartbeats", "Empty chunks sent to keep silent streams alive.")
         self._disconnects = counter("disconnects", "Clients that left before their answer was whole.", "route")
+        self.usage_failures = counter("usage_write_failures", "Times that turns could not be written to the ledger.")
+        self.usage_lost = counter("usage_lost", "Turns that never got into the ledger, since it could not be written.")
         self._first = histogram(
             "time_to_first_token", "From the request to its first token.", FIRST_TOKEN, "model", "served"
         )
@@ -72,6 +76,10 @@ class Metrics:
         registry.register(_Loop(self.stalls))
         ProcessCollector(registry=registry)
 
+    def watch_budgets(self, told: Callable[[], Iterable[Mapping[str, Any]]]) -> None:
+        """Tell from now on what is left of keys' budgets, each of which `told` gives when somebody asks."""
+        self._registry.register(_Budgets(told))
+
     def observe(self, summary: RequestSummary) -> None:
         """Count a request that has ended."""
         key, model = summary.key or "", self._model(summary.model)
@@ -79,6 +87,8 @@ class Metrics:
         self._requests.labels(summary.route, model, str(summary.status or ""), summary.code or "", key).inc()
         self._duration.labels(summary.route, model).observe(summary.ms / 1000)
         self._heartbeats.inc(summary.heartbeats)
+        if summary.extra_usage:
+            self._extra.labels(model, key).inc()
         if summary.code == ClientGone.code:
             self._disconnects.labels(summary.route).inc()
         if summary.queued_ms is not None:
@@ -103,14 +113,14 @@ class Metrics:
         """Forget what is counted for a name that another holds now: it is another key."""
         if self._owners.setdefault(key, owner) != owner:
             self._owners[key] = owner
-            for counter in (self._requests, self._tokens):
+            for counter in (self._requests, self._tokens, self._extra):
                 counter.remove_by_labels({"key": key})
 
     def _model(self, name: str | None) -> str:
         """Return a name of the catalogue, else a family, else `other`; "" where no model answered."""
         if name is None:
             return ""
-        if any(entry["id"] == name for entry in self._catalogue.entries()):
+        if self._catalogue.has(name):
             return name
         family = self._catalogue.family(name)
         return family if family in FAMILIES else OTHER
@@ -175,14 +185,39 @@ def _processes(status: Status) -> Iterator[Metric]:
     yield _counts("process_ends", "claude processes ended, by why.", processes.ended)
 
 
-def _plan(plan: Plan) -> Iterator[Metric]:
+def _plan(plan: PlanStatus) -> Iterator[Metric]:
     windows = plan.windows
     used = {name: seen.used_percent / 100 for name, seen in windows.items() if seen.used_percent is not None}
     yield _gauges("plan_used_ratio", "How much of the plan's window is used, from 0 to 1.", "window", used)
     resets = {name: seen.resets_at for name, seen in windows.items() if seen.resets_at is not None}
     yield _gauges("plan_reset_timestamp_seconds", "When the window begins anew, in unix seconds.", "window", resets)
     limited = {limit.window: 1.0 for limit in plan.limits}
+    extra = {extra.window: 1.0 for extra in plan.extra}
+    yield _gauges("plan_extra_usage", "1 for a window beyond which extra usage pays.", "window", extra)
     yield _gauges("plan_limited", "1 for a window that is used up, so that requests are refused.", "window", limited)
+
+
+class _Budgets(Collector):
+    """What is left of each budget of a key's, and how much it may be; shares of the plan from 0 to 1."""
+
+    def __init__(self, told: Callable[[], Iterable[Mapping[str, Any]]]) -> None:
+        self._told = told
+
+    def describe(self) -> list[Metric]:
+        """Return nothing: the registry need not collect to know the names."""
+        return []
+
+    def collect(self) -> Iterator[Metric]:
+        names = ["key", "unit", "per"]
+        left = GaugeMetricFamily(f"{PREFIX}_key_budget_left", "What is left of a key's budget.", labels=names)
+        most = GaugeMetricFamily(f"{PREFIX}_key_budget_limit", "How much a key's budget is.", labels=names)
+        for one in self._told():
+            share = one["unit"] not in UNITS
+            labels = [one["key"], "share" if share else one["unit"], one["per"]]
+            left.add_metric(labels, max(0.0, one["left"]) / (100 if share else 1))
+            most.add_metric(labels, one["most"] / (100 if share else 1))
+        yield left
+        yield most
 
 
 class _Loop(Collector):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from app.conversation import Block, Conversation, ToolResultBlock, ToolUseBlock, Turn, interrupted, plain
+from app.conversation import Block, Conversation, Message, ToolResultBlock, ToolUseBlock, interrupted, plain
 from app.errors import BadRequest
 from app.sessions.store import Session
 
@@ -15,18 +15,18 @@ def continued(session: Session | None, conversation: Conversation) -> Conversati
     A request that repeats the transcript, or brings a history of its own, is taken as it is; one with new messages
     only is appended. Raises BadRequest where results of tools do not fit the calls.
     """
-    asked = conversation.turns
-    known = () if session is None else session.turns
-    if any(turn.role == "assistant" for turn in asked) or not known:
+    asked = conversation.messages
+    known = () if session is None else session.messages
+    if any(message.role == "assistant" for message in asked) or not known:
         if results := _results(asked[0]):
             raise _misfit(f"{results[0].tool_use_id!r} answers no tool call of this conversation")
         return conversation
     question = _paired(known[-1], asked[0])
     system = conversation.system or (session.system if session is not None else "")
-    return msgspec.structs.replace(conversation, system=system, turns=(*known, question))
+    return msgspec.structs.replace(conversation, system=system, messages=(*known, question))
 
 
-def _paired(said: Turn, question: Turn) -> Turn:
+def _paired(said: Message, question: Message) -> Message:
     """Return the question with the ids of the calls that its results answer; each call has its result, first of all."""
     calls = {plain(block.id): block.id for block in said.content if isinstance(block, ToolUseBlock)}
     results: list[Block] = []
@@ -39,11 +39,11 @@ def _paired(said: Turn, question: Turn) -> Turn:
     if calls and not words:
         missing = ", ".join(calls.values())
         raise _misfit(f"this session's last answer has tool calls that lack a tool message: {missing}")
-    return Turn("user", (*results, *map(interrupted, calls.values()), *words))
+    return Message("user", (*results, *map(interrupted, calls.values()), *words))
 
 
-def _results(turn: Turn) -> list[ToolResultBlock]:
-    return [block for block in turn.content if isinstance(block, ToolResultBlock)]
+def _results(message: Message) -> list[ToolResultBlock]:
+    return [block for block in message.content if isinstance(block, ToolResultBlock)]
 
 
 def _misfit(message: str) -> BadRequest:

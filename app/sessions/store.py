@@ -6,12 +6,12 @@ from typing import Protocol
 
 import msgspec
 
-from app.conversation import Turn
+from app.conversation import Message
 
 MAX_ID_CHARACTERS = 200
 
 
-class Key(msgspec.Struct, frozen=True):
+class SessionName(msgspec.Struct, frozen=True):
     """Names a session: the client's own id, within what belongs to one API key (the owner, empty without keys)."""
 
     owner: str
@@ -19,11 +19,11 @@ class Key(msgspec.Struct, frozen=True):
 
 
 class Session(msgspec.Struct, frozen=True):
-    """A transcript; `revision` changes with every turn that enters it, times are in unix seconds."""
+    """A transcript; `revision` changes with every message that enters it, times are in unix seconds."""
 
-    key: Key
+    name: SessionName
     system: str
-    turns: tuple[Turn, ...]
+    messages: tuple[Message, ...]
     revision: str
     created: float
     used: float
@@ -33,16 +33,16 @@ class Summary(msgspec.Struct, frozen=True):
     """A session without its transcript; times are in unix seconds."""
 
     id: str
-    turns: int
+    messages: int
     created: float
     used: float
     expires: float
 
 
 class SessionStore(Protocol):
-    """Transcripts by key, and a queue before each of them. All methods raise SessionStorageFailed."""
+    """Transcripts by name, and a queue before each of them. All methods raise SessionStorageFailed."""
 
-    def join(self, key: Key) -> int:
+    def join(self, name: SessionName) -> int:
         """Queue up for a session's next turn; return a ticket."""
 
     def is_first(self, ticket: int) -> bool:
@@ -51,16 +51,16 @@ class SessionStore(Protocol):
     def leave(self, ticket: int) -> None:
         """Give the place to the next; idempotent."""
 
-    def load(self, key: Key) -> Session | None:
+    def load(self, name: SessionName) -> Session | None:
         """Return a session that has not expired, and note that it was used."""
 
-    def save(self, key: Key, before: Session | None, system: str, turns: tuple[Turn, ...]) -> bool:
-        """Replace what was loaded `before` by `turns`; what they have in common with others is stored once.
+    def save(self, name: SessionName, before: Session | None, system: str, messages: tuple[Message, ...]) -> bool:
+        """Replace what was loaded `before` by `messages`; what they have in common with others is stored once.
 
-        Return False, and change nothing, where the session was deleted or changed meanwhile.
+        Return False, and change nothing, where it was deleted meanwhile. Raises SessionBusy where others changed it.
         """
 
-    def delete(self, key: Key) -> bool:
+    def delete(self, name: SessionName) -> bool:
         """Forget a session; return whether there was one."""
 
     def summaries(self, owner: str) -> list[Summary]:

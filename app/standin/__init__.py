@@ -6,7 +6,19 @@ from app.standin.demo import demo_reply
 from app.standin.failure import Failure
 from app.standin.journal import Recorded
 from app.standin.plan import plan_headers
-from app.standin.reply import Reply, Text, Thinking, ToolUse
+from app.standin.reply import Reply, SearchResults, Text, Thinking, ToolUse, WebSearch
 from app.standin.server import StandIn
 
-__all__ = ["Failure", "Recorded", "Reply", "StandIn", "Text", "Thinking", "ToolUse", "demo_reply", "plan_headers"]
+__all__ = [
+    "Failure",
+    "Recorded",
+    "Reply",
+    "SearchResults",
+    "StandIn",
+    "Text",
+    "Thinking",
+    "ToolUse",
+    "WebSearch",
+    "demo_reply",
+    "plan_headers",
+]

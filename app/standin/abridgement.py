@@ -39,7 +39,7 @@ def abridge(reply: Reply, max_tokens: int | None, stops: Sequence[str]) -> Abrid
     left, thinking = max_tokens, 0
     for block in reply.blocks:
         chunks, found = _before_stop(block, stops)
-        kept, used, complete = _within(chunks, left, words=not isinstance(block, ToolUse))
+        kept, used, complete = _within(chunks, left, words=isinstance(block, Text | Thinking))
         thinking += used if isinstance(block, Thinking) else 0
         left = None if left is None else left - used
         if kept or (complete and found is None):
@@ -50,7 +50,9 @@ def abridge(reply: Reply, max_tokens: int | None, stops: Sequence[str]) -> Abrid
         if found is not None:
             reason, sequence = "stop_sequence", found
             break
-    tokens = sum(_cost(chunk, words=not isinstance(piece.block, ToolUse)) for piece in pieces for chunk in piece.chunks)
+    tokens = sum(
+        _cost(chunk, words=isinstance(piece.block, Text | Thinking)) for piece in pieces for chunk in piece.chunks
+    )
     return Abridgement(tuple(pieces), reason, sequence, tokens, thinking)
 
 

@@ -8,8 +8,8 @@ from typing import Any
 
 from app.standin.reply import Reply, Text
 
-PAUSE = 0.03
-QUOTED = 200
+PAUSE_SECONDS = 0.03
+MAX_QUOTE = 200
 # Claude Code adds notes of its own to a person's words; nobody wants those echoed.
 NOTE = re.compile(r"<system-reminder>.*?</system-reminder>\s*", re.DOTALL)
 
@@ -19,17 +19,17 @@ def demo_reply(body: Mapping[str, Any]) -> Reply:
     messages = [message for message in body.get("messages") or [] if message.get("role") in ("user", "assistant")]
     turns = [_text(message.get("content")) for message in messages]
     asked = [text for text, message in zip(turns, messages, strict=True) if message.get("role") == "user" and text]
-    question = asked[-1][:QUOTED] if asked else ""
+    question = asked[-1][:MAX_QUOTE] if asked else ""
     count, size = len(turns), sum(map(len, turns))
     sentences = [
-        "Hello! This is a demo, answering without a login. ",
+        "Hello! This is a demo: it needs no login. ",
         "The whole way is real, the HTTP API, the claude CLI and its control protocol: only the model is not. ",
         f"I received {count} turn{'' if count == 1 else 's'} with {size} character{'' if size == 1 else 's'}. ",
     ]
     if question:
         sentences.append(f"You last said: {question}")
     words = re.findall(r"\s*\S+\s*", "".join(sentences))
-    return Reply((Text(["".join(words[start : start + 3]) for start in range(0, len(words), 3)], pause=PAUSE),))
+    return Reply((Text(["".join(words[start : start + 3]) for start in range(0, len(words), 3)], pause=PAUSE_SECONDS),))
 
 
 def _text(content: Any) -> str:

@@ -16,9 +16,11 @@ from app.standin.failure import Failure
 from app.standin.journal import Journal, Recorded
 from app.standin.reply import Reply
 
-Answer = Callable[[dict[str, Any]], Reply | Failure]
+MakeReply = Callable[[dict[str, Any]], Reply | Failure]
+Count = Callable[[dict[str, Any]], int | Failure]
+Bill = Callable[[dict[str, Any], Mapping[str, Any]], object]
 # How often a stream that is told to stay silent looks whether its client is there: recv returns at once when it leaves.
-LOOK = 5.0
+LOOK_SECONDS = 5.0
 STREAM = {
     "content-type": "text/event-stream; charset=utf-8",
     "cache-control": "no-cache",
@@ -29,7 +31,9 @@ STREAM = {
 class Behaviour(Protocol):
     """What an exchange needs to know of the stand-in it belongs to."""
 
-    reply: Answer
+    reply: MakeReply
+    count: Count
+    bill: Bill
     validate: bool
     journal: Journal
 
@@ -109,17 +113,23 @@ class Exchange(http.server.BaseHTTPRequestHandler):
             elif body.get("stream"):
                 self._stream(answer, body)
             else:
-                self._send(200, stream.message(answer, body), answer.headers)
+                message = stream.message(answer, body)
+                self.standin.bill(body, message["usage"])
+                self._send(200, message, answer.headers)
 
     def _count(self, body: Any, seen: Recorded) -> None:
-        """Answer with an estimate, for a body that lacks nothing but what bounds an answer."""
+        """Answer with the number of its tokens, for a body that lacks nothing but what bounds an answer."""
         try:
             self._check({**body, "max_tokens": 1} if isinstance(body, dict) else body, seen)
         except validation.Refusal as refusal:
             self.standin.journal.refused(refusal.status, refusal.message)
             self._fail(Failure(refusal.status, refusal.type, refusal.message))
             return
-        self._send(200, {"input_tokens": stream.input_tokens(body)}, {})
+        counted = self.standin.count(body)
+        if isinstance(counted, Failure):
+            self._fail(counted)
+        else:
+            self._send(200, {"input_tokens": counted}, {})
 
     def _check(self, body: Any, seen: Recorded) -> None:
         if self.standin.validate:
@@ -136,21 +146,25 @@ class Exchange(http.server.BaseHTTPRequestHandler):
             self.standin.journal.refused(500, message)
             return Failure.server_error(message)
 
-    def _stream(self, reply: Reply, body: Mapping[str, Any]) -> None:
+    def _stream(self, reply: Reply, body: dict[str, Any]) -> None:
         self._head(200, STREAM, reply.headers)
-        deltas = 0
-        for event in stream.events(reply, body):
-            if event.delta and deltas == reply.silent_after:
-                while True:
-                    self._pause(LOOK)
-            if event.delta and deltas == reply.cut_after:
-                self.close_connection = True
-                return
-            self._pause(event.pause)
-            data = event.encode()
-            self.wfile.write(b"%x\r\n%b\r\n" % (len(data), data))
-            deltas += event.delta
-        self.wfile.write(b"0\r\n\r\n")
+        deltas, used = 0, dict[str, Any]()
+        try:
+            for event in stream.events(reply, body):
+                if event.delta and deltas == reply.silent_after:
+                    while True:
+                        self._pause(LOOK_SECONDS)
+                if event.delta and deltas == reply.cut_after:
+                    self.close_connection = True
+                    return
+                self._pause(event.pause)
+                used |= event.usage  # before it is written: whoever has read it finds it in the bill
+                data = event.encode()
+                self.wfile.write(b"%x\r\n%b\r\n" % (len(data), data))
+                deltas += event.delta
+            self.wfile.write(b"0\r\n\r\n")
+        finally:
+            self.standin.bill(body, used)
 
     def _pause(self, seconds: float) -> None:
         """Wait, and raise ConnectionError as soon as the client has left."""

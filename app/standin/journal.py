@@ -8,6 +8,9 @@ import threading
 from collections.abc import Iterator
 from typing import Any
 
+# So many refusals are remembered where nothing else is kept.
+MAX_REFUSED = 100
+
 
 @dataclasses.dataclass(frozen=True)
 class Recorded:
@@ -22,7 +25,7 @@ class Recorded:
 
 
 class Journal:
-    """The record of one stand-in, written by every connection's thread; without `keep`, only its counts are kept."""
+    """The record of one stand-in, written by every connection's thread; without `keep`, counts and first refusals."""
 
     def __init__(self, *, keep: bool = True) -> None:
         self.requests: list[Recorded] = []
@@ -46,7 +49,7 @@ class Journal:
 
     def refused(self, status: int, message: str) -> None:
         """Note a request that was refused."""
-        if self._keep:
+        if self._keep or len(self.rejected) < MAX_REFUSED:
             self.rejected.append((status, message))
 
     def close(self) -> None:

@@ -13,12 +13,15 @@ from typing import Any
 class Text:
     """A text block, one `text_delta` per chunk, `pause` seconds of silence before each but the first.
 
+    `citations` are what it cites, as the API has them.
+
     >>> Text("all at once").chunks
     ('all at once',)
     """
 
     chunks: Sequence[str] | str
     pause: float = 0
+    citations: Sequence[Mapping[str, Any]] = ()
 
     def __post_init__(self) -> None:
         """Keep the chunks as a tuple."""
@@ -61,7 +64,35 @@ class ToolUse:
         return tuple(text[start : start + step] for start in range(0, len(text), step))
 
 
-Block = Text | Thinking | ToolUse
+@dataclasses.dataclass(frozen=True)
+class WebSearch:
+    """A search that the API makes by itself, as it tells it: its own call, in one piece."""
+
+    query: str
+    id: str = "srvtoolu_01stand"
+    pause: float = 0
+
+    @property
+    def chunks(self) -> tuple[str, ...]:
+        """The call's input."""
+        return (json.dumps({"query": self.query}),)
+
+
+@dataclasses.dataclass(frozen=True)
+class SearchResults:
+    """What such a search found: titles and addresses."""
+
+    pages: Sequence[tuple[str, str]]
+    search: str = "srvtoolu_01stand"
+    pause: float = 0
+
+    @property
+    def chunks(self) -> tuple[str, ...]:
+        """Nothing: the block comes whole."""
+        return ()
+
+
+Block = Text | Thinking | ToolUse | WebSearch | SearchResults
 
 
 @dataclasses.dataclass(frozen=True)

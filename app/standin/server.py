@@ -12,26 +12,30 @@ from types import TracebackType
 from typing import Any, Self
 
 from app.standin.demo import demo_reply
-from app.standin.exchange import Answer, Exchange
+from app.standin.exchange import Bill, Count, Exchange, MakeReply
 from app.standin.journal import Journal, Recorded
+from app.standin.stream import input_tokens
 
 HOST = "127.0.0.1"
 # Seconds that close() may wait: for the listening thread, and for the connections to end.
-CLOSING = 3.0
+CLOSE_SECONDS = 3.0
 
 
 class StandIn:
-    """A Messages API on loopback that answers every accepted request with `reply(body)`.
+    """A Messages API on loopback that answers every accepted request with `reply(body)`, and counts with `count(body)`.
 
+    `bill(body, usage)` is told what each answer has said to have used, at its end, whole or broken off.
     `port` 0 takes a free one. With `validate` off, bodies are answered unchecked; with `record` off, requests are not
     remembered, for one that runs for days. Threads are daemons; `close()` may be called any number of times and takes
     a few seconds at most. Also a context manager, which starts and closes it.
     """
 
     def __init__(
-        self, reply: Answer = demo_reply, port: int = 0, *, validate: bool = True, record: bool = True
+        self, reply: MakeReply = demo_reply, port: int = 0, *, validate: bool = True, record: bool = True
     ) -> None:
         self.reply = reply
+        self.count: Count = input_tokens
+        self.bill: Bill = lambda _, __: None
         self.validate = validate
         self.journal = Journal(keep=record)
         self._port = port
@@ -116,13 +120,13 @@ class Listener(socketserver.ThreadingMixIn, socketserver.TCPServer):
         self._closing.set()
         # Only a connection wakes a blocked accept() on every system; closing the socket under it does not.
         with contextlib.suppress(OSError):
-            socket.create_connection((HOST, self.server_address[1]), timeout=CLOSING).close()
-        self._thread.join(CLOSING)
+            socket.create_connection((HOST, self.server_address[1]), timeout=CLOSE_SECONDS).close()
+        self._thread.join(CLOSE_SECONDS)
         self.server_close()
         for connection in list(self._open):
             with contextlib.suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)
-        end = time.monotonic() + CLOSING
+        end = time.monotonic() + CLOSE_SECONDS
         while self._open and time.monotonic() < end:
             time.sleep(0.005)
 

@@ -9,7 +9,7 @@ from typing import Any
 from app.standin import refusal
 
 # The API measures the base64 text, not the bytes it stands for.
-IMAGE_LIMIT = 5 * 1024 * 1024
+MAX_IMAGE_BYTES = 5 * 1024 * 1024
 
 
 def check_image(source: Any, where: str) -> None:
@@ -26,8 +26,8 @@ def check_image(source: Any, where: str) -> None:
             f"{place}.media_type: Input should be 'image/jpeg', 'image/png', 'image/gif' or 'image/webp'"
         )
     text = refusal.string(value["data"], f"{place}.data")
-    if len(text) > IMAGE_LIMIT:
-        raise refusal.invalid(f"{place}: image exceeds 5 MB maximum: {len(text)} bytes > {IMAGE_LIMIT} bytes")
+    if len(text) > MAX_IMAGE_BYTES:
+        raise refusal.invalid(f"{place}: image exceeds 5 MB maximum: {len(text)} bytes > {MAX_IMAGE_BYTES} bytes")
     found = _media_type(_decoded(text, f"{place}.data"))
     if found is None:
         raise refusal.invalid(f"{place}: Could not process image")

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from app.standin import abridgement
-from app.standin.reply import Reply, Text, Thinking, ToolUse
+from app.standin.reply import Reply, SearchResults, Text, Thinking, ToolUse, WebSearch
 
 
 @dataclasses.dataclass(frozen=True)
@@ -22,6 +22,12 @@ class Event:
     data: Mapping[str, Any]
     pause: float = 0
     delta: bool = False
+
+    @property
+    def usage(self) -> Mapping[str, Any]:
+        """What it tells the answer has used up to it, if it tells that."""
+        told: Mapping[str, Any] = self.data.get("message", self.data).get("usage", {})
+        return told
 
     def encode(self) -> bytes:
         """Return the event as its two lines and the blank one."""
@@ -97,6 +103,8 @@ def _block(index: int, piece: abridgement.Piece) -> Iterator[Event]:
         yield _delta(index, {"type": "input_json_delta", "partial_json": ""}, counted=False)
     for number, chunk in enumerate(piece.chunks):
         yield _delta(index, _content(piece, chunk), pause=block.pause if number else 0)
+    for citation in block.citations if isinstance(block, Text) else ():
+        yield _delta(index, {"type": "citations_delta", "citation": citation}, counted=False)
     if isinstance(block, Thinking) and not piece.broken:
         yield _delta(index, {"type": "signature_delta", "signature": block.signature}, counted=False)
     yield Event({"type": "content_block_stop", "index": index})
@@ -114,6 +122,14 @@ def _opening(piece: abridgement.Piece) -> dict[str, Any]:
             return {"type": "thinking", "thinking": "", "signature": ""}
         case ToolUse(name=name, id=call):
             return {"type": "tool_use", "id": call, "name": name, "input": {}}
+        case WebSearch(id=call):
+            return {"type": "server_tool_use", "id": call, "name": "web_search", "input": {}}
+        case SearchResults(pages=pages, search=call):
+            return {"type": "web_search_tool_result", "tool_use_id": call, "content": [_page(*page) for page in pages]}
+
+
+def _page(title: str, url: str) -> dict[str, Any]:
+    return {"type": "web_search_result", "title": title, "url": url, "encrypted_content": "c3RhbmQ=", "page_age": None}
 
 
 def _content(piece: abridgement.Piece, chunk: str) -> dict[str, Any]:
@@ -122,16 +138,21 @@ def _content(piece: abridgement.Piece, chunk: str) -> dict[str, Any]:
             return {"type": "text_delta", "text": chunk}
         case Thinking():
             return {"type": "thinking_delta", "thinking": chunk}
-        case ToolUse():
+        case _:
             return {"type": "input_json_delta", "partial_json": chunk}
 
 
 def _whole(piece: abridgement.Piece) -> dict[str, Any]:
     opening = _opening(piece)
     match piece.block:
-        case Text():
-            return {**opening, "text": "".join(piece.chunks)}
+        case Text(citations=citations):
+            cited = {"citations": list(citations)} if citations else {}
+            return {**opening, "text": "".join(piece.chunks), **cited}
         case Thinking(signature=signature):
             return {**opening, "thinking": "".join(piece.chunks), "signature": signature}
         case ToolUse(input=value):
             return {**opening, "input": {} if piece.broken else dict(value)}
+        case WebSearch(query=query):
+            return {**opening, "input": {} if piece.broken else {"query": query}}
+        case SearchResults():
+            return opening

@@ -14,11 +14,11 @@ from typing import Any
 from app.standin import content, pairing, refusal, tool, window
 from app.standin.refusal import Refusal
 
-__all__ = ["MAXIMUM", "Refusal", "authenticated", "check", "not_json"]
+__all__ = ["MAX_BODY_BYTES", "Refusal", "authenticated", "check", "not_json"]
 
 # Bytes of a body, and cache breakpoints in it.
-MAXIMUM = 32 * 1024 * 1024
-BREAKPOINTS = 4
+MAX_BODY_BYTES = 32 * 1024 * 1024
+MAX_BREAKPOINTS = 4
 KEYS = {
     # What the CLI sends (2.1.197 and 2.1.330, recorded), first as it comes and then by CLAUDE_CODE_EXTRA_BODY.
     "model", "messages", "system", "tools", "metadata", "max_tokens", "thinking", "context_management",
@@ -44,7 +44,7 @@ def authenticated(headers: Mapping[str, str]) -> None:
 
 def check(body: Any, size: int, betas: Collection[str] = ()) -> None:
     """Raise Refusal unless `body`, `size` bytes long and sent with these `betas`, is a request the API would accept."""
-    if size > MAXIMUM:
+    if size > MAX_BODY_BYTES:
         raise Refusal(413, "request_too_large", "Request exceeds the maximum size")
     if not isinstance(body, dict):
         raise not_json()
@@ -172,5 +172,7 @@ def _check_breakpoints(body: Mapping[str, Any]) -> None:
     inner = [holder["content"] for holder in holders if isinstance(holder.get("content"), list)]
     holders += [block for blocks in inner for block in blocks]
     found = sum(holder.get("cache_control") is not None for holder in holders)
-    if found > BREAKPOINTS:
-        raise refusal.invalid(f"A maximum of {BREAKPOINTS} blocks with cache_control may be provided. Found {found}.")
+    if found > MAX_BREAKPOINTS:
+        raise refusal.invalid(
+            f"A maximum of {MAX_BREAKPOINTS} blocks with cache_control may be provided. Found {found}."
+        )

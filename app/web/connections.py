@@ -1,8 +1,8 @@
 """Open connections: how long each may take to ask, and which are closed when there are too many.
 
-Whoever can reach the port can open connections and leave them half asked, without a key. Here a connection is counted
-from its beginning until it has asked: that is, until its head and its body are in. Those that answer a request are
-left alone; the queue, the slots and the keys bound them.
+Anyone who can reach the port can open connections and leave their requests unfinished, without a key. Here a
+connection counts from its beginning until it has asked, which means until its head and its body are in. Those that
+answer a request are left alone; the queue, the slots and the keys bound them.
 
 gunicorn's gevent worker keeps no deadline for a head, and with all its connections taken it accepts none.
 """
@@ -23,8 +23,9 @@ from typing import Any
 
 import msgspec
 
-from app.dialects.openai.errors import envelope
+from app.dialects.openai.answers import envelope
 from app.errors import BadRequest, ConnectionsTaken, ProxyError, RequestTimeout
+from app.event_loop import pause_in_line
 from app.web.disconnects import connection_of
 
 log = logging.getLogger(__name__)
@@ -33,12 +34,15 @@ log = logging.getLogger(__name__)
 # browser opens some in reserve.
 SILENCE_SECONDS = 60.0
 HEAD_SECONDS = 10.0
-# Who has taken no longer than this is probably no attacker, in seconds.
+# A client that has taken no longer than this is probably no attacker, in seconds.
 USUAL_HEAD_SECONDS = 1.0
 USUAL_BODY_SECONDS = 10.0
 # How many of the worker's connections are left for requests that must be answered even now.
 HEADROOM = 64
 PROBES = frozenset({"/health", "/ready"})
+# Those go before all others where their head is there and no larger than this, in bytes: it costs next to nothing.
+PROBE_LINES = (b"GET /health ", b"GET /ready ")
+MAX_PROBE_HEAD_BYTES = 2048
 # The first byte of a TLS record with a handshake (RFC 8446, section 5.1).
 TLS_HANDSHAKE = b"\x16"
 # How long an answer that closes the connection may take to be sent, in seconds.
@@ -108,7 +112,7 @@ class Peer:
 class Connections:
     """Knows the connections of the worker that it guards, those that have not asked for anything among them.
 
-    Only greenlets of that worker call it, and it never waits in the midst of a change: it needs no lock.
+    Only greenlets of that worker call it, and no change waits for anything: it needs no lock.
     """
 
     def __init__(self) -> None:
@@ -120,6 +124,8 @@ class Connections:
 
     def guard(self, worker: Any) -> None:
         """Watch over each connection that a gunicorn worker, an asynchronous one, accepts from now on."""
+        from gunicorn import util  # noqa: PLC0415 - only a gunicorn worker is guarded
+
         # With few descriptors there are few connections, and most of them must still carry requests.
         connections = worker.cfg.worker_connections
         self._max_open = max(connections - HEADROOM, connections * 3 // 4)
@@ -128,11 +134,18 @@ class Connections:
         def guarded(listener: Any, client: socket.socket, address: Any) -> None:
             connection = self._enter(client, address)
             try:
-                if self._begins(connection):
-                    self._move(connection, Stage.HEAD)
-                    handle(listener, client, address)
-                else:
+                first = self._first_bytes(connection)
+                if not first:
                     client.close()
+                    return
+                self._move(connection, Stage.HEAD)
+                if not (first.startswith(PROBE_LINES) and first.endswith(b"\r\n\r\n")):
+                    # gunicorn reads a head that is there already without waiting; others are let in between two heads.
+                    pause_in_line()
+                if connection.ended:
+                    util.close_graceful(client, SEND_SECONDS)
+                else:
+                    handle(listener, client, address)
             finally:
                 self._leave(connection)
 
@@ -142,12 +155,13 @@ class Connections:
             if len(self._open) > self._max_open and request.path not in PROBES:
                 answer(client, self._taken())
                 return None
+            if request.path not in PROBES:
+                # Many that came at once would otherwise be begun one behind the other, with nobody between them.
+                pause_in_line()
             return handle_request(listener_name, request, client, address)
 
         worker.handle, worker.handle_request = guarded, guarded_request
         # gunicorn has one function for its own answers, all of them HTML.
-        from gunicorn import util  # noqa: PLC0415 - only a gunicorn worker is guarded
-
         util.write_error = _write_error  # type: ignore[assignment]
 
     def received(self, environ: Mapping[str, Any]) -> None:
@@ -194,20 +208,20 @@ class Connections:
             self._make_room(max(self._peers.values(), key=lambda other: other.number), connection)
         return connection
 
-    def _begins(self, connection: Connection) -> bool:
-        """Return whether a request begins, once the first byte is there."""
+    def _first_bytes(self, connection: Connection) -> bytes:
+        """Return the first bytes of a request, once they are there, and leave them to be read; none where none come."""
         client = connection.client
         client.settimeout(None)
         if isinstance(client, ssl.SSLSocket):
-            return True  # it cannot peek; its handshake is over
+            return b"TLS"  # it cannot peek; its handshake is over
         try:
-            first = client.recv(1, socket.MSG_PEEK)
+            first = client.recv(MAX_PROBE_HEAD_BYTES, socket.MSG_PEEK)
         except OSError:
-            return False
-        if first == TLS_HANDSHAKE:
+            return b""
+        if first.startswith(TLS_HANDSHAKE):
             answer(client, BadRequest("This port speaks HTTP without TLS; use http:// here, not https://."))
-            return False
-        return bool(first)
+            return b""
+        return first
 
     def _move(self, connection: Connection, stage: Stage) -> None:
         self._forget(connection)
@@ -258,7 +272,7 @@ def answer(client: socket.socket, error: ProxyError, reason: str | None = None) 
     with contextlib.suppress(OSError):
         client.settimeout(SEND_SECONDS)
         client.sendall(_http(error, reason))
-    # What is still unread would make the system reset the connection, and the answer be lost.
+    # Unread input would make the system reset the connection, and the answer would be lost.
     util.close_graceful(client, SEND_SECONDS)
 
 
@@ -290,6 +304,6 @@ def _has_body(request: Any) -> bool:
 
 
 def _stop_reading(client: socket.socket) -> None:
-    # By another name: its own would tell gunicorn of an error instead of the end, or is one of TLS.
+    # Through a duplicate: on the socket itself gunicorn would see an error instead of the end, and it may speak TLS.
     with contextlib.suppress(OSError), socket.socket(fileno=os.dup(client.fileno())) as twin:
         twin.shutdown(socket.SHUT_RD)

@@ -105,7 +105,7 @@ class Disconnects:
                     try:
                         key.data()
                     except Exception:
-                        # This thread is the only one that looks: it must outlive what nobody foresaw.
+                        # No other thread watches: this one must survive unforeseen errors.
                         log.exception("disconnect not told")
 
 

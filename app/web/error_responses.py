@@ -1,4 +1,4 @@
-"""Every failure leaves as JSON, whatever the status: in the words of the dialect that is spoken."""
+"""Every failure leaves as JSON, in the words of the dialect that is spoken; to people at a browser as a page."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from app.errors import (
     ProxyError,
     UnsupportedMediaType,
 )
-from app.web import bodies, not_offered
+from app.web import bodies, not_offered, pages
 from app.web.envelopes import envelope
 from app.web.state import record
 
@@ -41,12 +41,16 @@ def respond(error: ProxyError) -> flask.Response:
     body = words.body(error, record().id)
     response = flask.Response(msgspec.json.encode(body), words.status(error), error.headers())
     response.mimetype = "application/json"
+    if pages.is_for_people():
+        response.mimetype = "text/html"
+        response.set_data(pages.of_error(error))
+        pages.guard(response)
     if error.status == HTTPStatus.UNAUTHORIZED:
-        # RFC 9110, section 11.6.1; a browser asks its user for what it is told to.
-        browser = flask.request.blueprint == "page"
+        # RFC 9110, section 11.6.1. A browser asks its user for a password when it is told Basic.
+        browser = flask.request.blueprint in {"page", "docs"}
         response.headers["WWW-Authenticate"] = BASIC if browser else "Bearer"
     response.call_on_close(functools.partial(bodies.discard, flask.request.environ))
-    record().code = error.code or error.type
+    record().code, record().words = error.code or error.type, error.words
     return response
 
 

@@ -18,7 +18,8 @@ from http import HTTPStatus
 
 import flask
 
-from app.config import Settings, is_loopback
+from app.address import is_loopback
+from app.config import Settings
 from app.errors import Forbidden
 from app.web import PROBE
 
@@ -31,22 +32,23 @@ PREFLIGHT = {
 HEADER_NAMES = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+(?:[ \t]*,[ \t]*[!#$%&'*+.^_`|~0-9A-Za-z-]+)*")
 # `same-site` is another port or another subdomain; a tab's address, a bookmark and a program's request are `none`.
 FOREIGN = frozenset({"cross-site", "same-site"})
-# For people who follow a link; they hold nothing up.
+# Pages that people may follow a link to; they keep nothing busy.
 LINKED = frozenset({"page.show", "docs.index", "docs.show"})
 EXPOSED = (
-    "x-request-id, request-id, openai-processing-ms, x-session-id, x-proxy-served, x-proxy-ignored, "
-    "x-proxy-interrupted, x-should-retry, Retry-After, WWW-Authenticate"
+    "x-request-id, request-id, openai-processing-ms, x-session-id, x-proxy-served, x-proxy-fallback, x-proxy-ignored, "
+    "x-proxy-interrupted, x-proxy-billing, x-proxy-count, x-proxy-demo, x-proxy-captured, x-proxy-claude-session, "
+    "x-should-retry, Retry-After, WWW-Authenticate"
 )
 
 
 class Gate:
-    """Refuses strangers with 403."""
+    """Refuses requests of strangers with 403."""
 
     def __init__(self, settings: Settings) -> None:
         self._hosts = frozenset(host.lower() for host in (*settings.allowed_hosts, settings.host))
         self._origins = frozenset(settings.allowed_origins)
         self._schemes = tuple(origin for origin in settings.allowed_origins if origin.endswith("://"))
-        # Settings have seen to it that there are keys then.
+        # The settings require keys in that case.
         self._beyond_loopback = not is_loopback(settings.host)
 
     def check(self) -> flask.Response | None:
@@ -121,10 +123,10 @@ def _is_own(request: flask.Request, origin: str) -> bool:
 
 
 def _is_foreign(request: flask.Request) -> bool:
-    """Tell whether a page of another origin caused the request without a word of who it is.
+    """Tell whether a page of another origin caused the request without naming itself.
 
-    A person who follows a link from there is welcome where there is something to read: the page that is left cannot
-    look at what comes, and nothing of it runs on.
+    A person who follows a link from there may read our pages: the page that was left cannot see what comes, and none of
+    its code runs on.
     """
     headers = request.headers
     if headers.get("Sec-Fetch-Site") not in FOREIGN or request.endpoint == PROBE:

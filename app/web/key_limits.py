@@ -10,9 +10,9 @@ from collections.abc import Callable
 
 from app.errors import KeyBusy, KeyRateLimited
 
-MINUTE = 60.0
+MINUTE_SECONDS = 60.0
 # How soon to try again, in seconds, when it depends on how long other answers take.
-SOON = 5
+RETRY_AFTER_SECONDS = 5
 
 
 class Hold:
@@ -84,17 +84,17 @@ class KeyLimits:
             asked = f", and this request asks for {turns}" if turns > 1 else ""
             raise KeyBusy(
                 f"The API key {name} has {others} turns running or waiting{asked}; its limit is {self.concurrency}.",
-                retry_after=SOON,
+                retry_after=RETRY_AFTER_SECONDS,
             )
 
     def _note(self, name: str) -> None:
         now = self._clock()
         begun = self._begun.setdefault(name, collections.deque())
-        while begun and begun[0] <= now - MINUTE:
+        while begun and begun[0] <= now - MINUTE_SECONDS:
             begun.popleft()
         if len(begun) >= self._per_minute:
             raise KeyRateLimited(
                 f"The API key {name} has made {self._per_minute} requests within a minute, which is its limit.",
-                retry_after=math.ceil(begun[0] + MINUTE - now),
+                retry_after=math.ceil(begun[0] + MINUTE_SECONDS - now),
             )
         begun.append(now)

@@ -1,7 +1,7 @@
 """What the APIs of OpenAI and Anthropic have and this server does not do, by path: the answer is 501 and says why.
 
-The paths are those that their SDKs call. Without this a call would meet a route by accident, one that takes an id where
-the API has a word, and be told that its method is wrong.
+The paths are those that their SDKs call. Without this a call could match a route that takes an id
+where the API has a word, and the client would be told that its method is wrong.
 """
 
 from __future__ import annotations
@@ -10,9 +10,8 @@ import re
 
 # In place of an id, or of whatever follows.
 ID, REST = "[^/]+", "(?:/.*)?"
-COUNTING = "Counting tokens is not offered: the claude CLI cannot do it without asking the model"
+MANAGING = "Models are not managed here: they are Claude's, and GET /api/tags lists them"
 REASONS = {
-    "/responses/input_tokens": COUNTING,
     "/responses/compact": "Compacting a conversation is not offered; send it whole, or as much of it as is wanted",
     f"/responses/{ID}/cancel": "Responses in the background are not offered; close the connection to cancel one",
     f"/responses/{ID}/input_items": "The input of a response is not handed out again",
@@ -24,6 +23,8 @@ REASONS = {
     f"/conversations{REST}": "Conversations are not offered; use previous_response_id, or X-Session-Id in chat",
     f"/(?:assistants|threads){REST}": "The Assistants API is not offered; use /v1/responses",
     "(?:/engines/[^/]+)?/embeddings": "Embeddings are not offered: Claude has none; use another server for them",
+    "/api/embed(?:dings)?": "Embeddings are not offered: Claude has none; use another server for them",
+    f"/api/(?:pull|push|create|copy|delete|blobs{REST})": MANAGING,
     "/moderations": "Moderation is not offered: Claude Code has none",
     f"/(?:images|videos){REST}": "Making pictures and videos is not offered: Claude makes none",
     f"/(?:audio|realtime){REST}": "Sound is not offered: Claude neither hears nor speaks",

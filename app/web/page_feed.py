@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import datetime as dt
 import threading
 import time
 from collections.abc import Iterator
@@ -11,37 +12,40 @@ from typing import Any, cast
 import flask
 import msgspec
 
+from app.backend import PlanStatus
 from app.errors import QueueFull
+from app.hosts import Presence, Sight, named
+from app.models import spoken
 from app.records.record import RequestSummary
-from app.web import readiness
+from app.web import page_words, readiness
+from app.web.readiness import Verdicts
 from app.web.state import State
+from app.web.usage_figures import UsageFigures
 
 PAGE_FEED = "page-feed"
 # Each open page holds a connection of the worker's.
 MAX_PAGES = 8
 LOOK_SECONDS = 0.5
 HEARTBEAT_SECONDS = 10.0
-# How long what the CLI says of itself and its login is good for, in seconds.
+# How long an answer of the CLI about itself and its login is used, in seconds.
 VERDICT_SECONDS = 15.0
 RETRY_AFTER_SECONDS = 30
 # What is shown of a turn; who asked is told by the key's name alone.
 TURN = (
-    "id at running key status code model served ms ttft_ms "
-    "input_tokens output_tokens cache_read_tokens cache_write_tokens"
+    "id at running key status code words asked instead_of model route program served stop ms queued_ms ttft_ms "
+    "input_tokens output_tokens cache_read_tokens cache_write_tokens dollars extra_usage"
 ).split()
 
 
 class PageFeed:
     """The news of one server, for at most `MAX_PAGES` pages at a time. Thread-safe."""
 
-    def __init__(self, state: State) -> None:
+    def __init__(self, state: State, verdicts: Verdicts, presence: Presence) -> None:
         self._state = state
+        self._verdicts, self._presence = verdicts, presence
+        self._usage = UsageFigures(state.ledger)
         self._lock = threading.Lock()
-        self._looking = threading.Lock()
         self._open = 0
-        self._verdict: dict[str, Any] = {}
-        self._stale_at = 0.0
-        self._errors: list[dict[str, Any]] = []
 
     @contextlib.contextmanager
     def page(self) -> Iterator[None]:
@@ -57,7 +61,7 @@ class PageFeed:
                 self._open -= 1
 
     def news(self, gone: threading.Event, view: str | None) -> Iterator[bytes]:
-        """Yield what has changed, and comments in between, until the reader is gone or the server stops."""
+        """Yield what has changed, and a sign of life in between, until the reader is gone or the server stops."""
         sent: dict[str, bytes] = {}
         yield b"retry: 2000\n\n"
         last = time.monotonic()
@@ -69,8 +73,9 @@ class PageFeed:
                 last = time.monotonic()
                 yield b"data: %b\n\n" % msgspec.json.encode({"now": time.time(), **changed})
             elif time.monotonic() - last >= HEARTBEAT_SECONDS:
+                # No comment: a page's script sees none, and says that the server is gone when it sees nothing.
                 last = time.monotonic()
-                yield b": still here\n\n"
+                yield b"data: %b\n\n" % msgspec.json.encode({"now": time.time()})
             gone.wait(LOOK_SECONDS)
 
     def sections(self, view: str | None) -> dict[str, Any]:
@@ -79,27 +84,29 @@ class PageFeed:
         Of requests it shows those of the owner `view`, None for all.
         """
         told = readiness.counts(self._state, view)
-        verdict = self._fresh_verdict(self._state.history.errors())
+        verdict = self._verdicts.within(VERDICT_SECONDS)
         turns = [_shown(turn) for turn in self._state.history.turns(view)]
         return {
             "state": {
+                "ready": verdict["reason"] is None,
                 "reason": verdict["reason"],
-                "notice": told["unproven"] or verdict["cli"]["put_aside"],
+                "running": page_words.running(told),
+                "payer": page_words.payer(verdict, told),
+                "needs_login": page_words.needs_login(verdict),
+                "notice": told["unproven"] or verdict["cli"]["put_aside"] or _kept(told["captures"]),
                 "limited": told["limited"],
-                "counts": _counts(verdict, told),
+                "extra": _extra(self._state),
+                "resumable": view is None and self._state.backend.status().plan.refuses_extra,
+                "last_error": page_words.last_error(told),
+                "processes": page_words.processes(verdict, told),
             },
             "plan": told["plan"],
-            "minutes": self._state.hourly.series(view),
+            "usage": self._usage.told(view, msgspec.convert(told["plan"], PlanStatus)),
+            "budgets": self._state.budgets.told(view),
+            "charts": self._state.figures.told(view),
             "turns": turns,
+            "hosts": _hosts(self._presence.sight if view is None else None),
         }
-
-    def _fresh_verdict(self, errors: list[dict[str, Any]]) -> dict[str, Any]:
-        # It may run the CLI; all pages share it, and an error is a reason to look again.
-        with self._looking:
-            if time.monotonic() >= self._stale_at or errors != self._errors:
-                self._verdict = readiness.verdict(self._state.backend)
-                self._stale_at, self._errors = time.monotonic() + VERDICT_SECONDS, errors
-            return self._verdict
 
 
 def page_feed() -> PageFeed:
@@ -107,28 +114,39 @@ def page_feed() -> PageFeed:
     return cast("PageFeed", flask.current_app.extensions[PAGE_FEED])
 
 
-def _shown(turn: RequestSummary) -> dict[str, Any]:
-    # What grows while it runs would be news at every look.
-    return {name: getattr(turn, name) for name in TURN if name != "ms" or not turn.running}
+def _kept(captures: int) -> str | None:
+    if not captures:
+        return None
+    return (
+        f"The last {captures} requests are kept with all that is said in them, for bug reports (CLAUDE_PROXY_RECORD)."
+    )
 
 
-def _counts(verdict: dict[str, Any], told: dict[str, Any]) -> list[tuple[str, str]]:
-    slots, spares, kept = told["slots"], told["spares"], told["kept"]
-    waiting = f", {slots['waiting']} waiting" if slots["waiting"] else ""
-    rows = [
-        ("Turns", f"{slots['running']} of {slots['limit']} running{waiting}"),
-        ("Spares", f"{spares['ready']} of {spares['wanted']} ready"),
-        ("Kept", f"{kept['idle']} idle, {kept['parked']} parked"),
-        ("Login", verdict["login"]),
+def _hosts(sight: Sight | None) -> dict[str, Any]:
+    """Return the hosts in the database, where there are several, and of which moment that is where it is away."""
+    if sight is None or not sight.several:
+        return {"hosts": [], "as_of": None}
+    # When a host that is there was seen changes all the time, and says nothing.
+    shown = [
+        {**seen.told(), "name": name, "seen_at": seen.at if seen.gone else None} for name, seen in named(sight.hosts)
     ]
-    cli = verdict["cli"]
-    rows.append(("claude", f"{cli['version']}, {_proven(cli['proof'])}" if cli["found"] else "not found"))
-    if errors := told["last_errors"]:
-        rows.append(("Last error", str(errors[0]["code"])))
-    return rows
+    return {"hosts": shown, "as_of": sight.at if sight.old else None}
 
 
-def _proven(proof: dict[str, Any]) -> str:
-    if not proof.get("broken"):
-        return str(proof["state"])
-    return f"{proof['state']} but for {', '.join(proof['broken'])}"
+def _extra(state: State) -> str | None:
+    """Return what there is to know of extra usage, if it pays now."""
+    plan = state.backend.status().plan
+    if not plan.extra or state.settings.extra_usage == "allow":
+        return None
+    extra = max(plan.extra, key=lambda extra: extra.until)
+    until = dt.datetime.fromtimestamp(extra.until).astimezone().strftime("%a %d %b %H:%M")
+    what = "are refused" if plan.refuses_extra else "go on, and are billed beyond it"
+    whose = "requests" if extra.models == "all" else f"requests for {extra.models} models"
+    return f"The plan is used up and the last answer was billed as extra usage; {whose} {what}, until {until}."
+
+
+def _shown(turn: RequestSummary) -> dict[str, Any]:
+    # The time of a turn that runs would differ at every look.
+    shown = {name: getattr(turn, name) for name in TURN if name != "ms" or not turn.running}
+    model = turn.model or turn.asked or ""
+    return {**shown, "name": spoken(model) or model or None}

@@ -12,31 +12,34 @@ from app.events import ChoiceEvent, Event, Retrying
 
 log = logging.getLogger(__name__)
 
+MEDIA_TYPE = "text/event-stream; charset=utf-8"
 HEADERS = {
-    "Content-Type": "text/event-stream; charset=utf-8",
+    "Content-Type": MEDIA_TYPE,
     "Cache-Control": "no-cache, no-transform",
     "X-Accel-Buffering": "no",
 }
-# How long the status line is held back for the turn's first event, in seconds, so that a failure keeps its status;
-# longer while the CLI says that it is asking the API again.
+# How long the status line is held back for the turn's first event, in seconds, so that a failure keeps its status.
 GRACE_SECONDS = 2.0
-RETRY_GRACE_SECONDS = 10.0
+# The same where more than one try is likely: the CLI says that it asks the API again, or another model may answer,
+# which the headers name.
+LONG_GRACE_SECONDS = 20.0
 
 
-def hold(batches: Iterator[list[Event]]) -> list[Event]:
+def hold(batches: Iterator[list[Event]], *, falls_back: bool = False) -> list[Event]:
     """Wait for the first event or the grace's end, and return the events that have come until then.
 
+    It waits longer where another model may answer (`falls_back`).
     Raises what the turn raises in that time; the request still gets its own status.
     """
     began = time.monotonic()
-    grace = GRACE_SECONDS
+    grace = LONG_GRACE_SECONDS if falls_back else GRACE_SECONDS
     early: list[Event] = []
     for batch in batches:
         early += batch
         if any(not _is_retry(event) for event in batch):
             break
         if batch:
-            grace = RETRY_GRACE_SECONDS
+            grace = LONG_GRACE_SECONDS
         if time.monotonic() - began >= grace:
             break
     return early

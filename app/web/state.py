@@ -13,17 +13,21 @@ from typing import cast
 import flask
 
 from app.backend import Backend
+from app.captures.captures import Captures
 from app.config import Settings
 from app.errors import ConfigError, ProxyError
+from app.ledger.ledger import Ledger
 from app.models import Catalogue
-from app.records.history import History, HourlyFigures
+from app.records.figures import Figures
+from app.records.history import History
 from app.records.metrics import Metrics
 from app.records.record import RequestRecord
 from app.sessions.store import SessionStore
 from app.web import PROBE
+from app.web.bodies import Bodies
+from app.web.budgets import Budgets
 from app.web.connections import Connections
 from app.web.disconnects import Disconnects
-from app.web.in_flight import InFlight
 
 log = logging.getLogger(__name__)
 
@@ -31,10 +35,12 @@ KEY = "claude-max-api-proxy"
 
 
 class Start:
-    """Calls each of the `steps` once, in order; what is in `at_exit` when the interpreter ends. Thread-safe.
+    """Runs each of `steps` once, in order, and each of `at_exit`, the last first, at the end. Thread-safe.
 
-    gunicorn's worker calls it before it serves. Any other server comes to it with the first request that needs more
-    than the word that the server runs, which is after any fork.
+    The end is `close`, or that of the interpreter.
+
+    gunicorn's worker calls it before it serves. Under any other server it runs with the first request other than GET
+    /health, which comes after any fork.
     """
 
     def __init__(self, *steps: Callable[[], object], at_exit: tuple[Callable[[], object], ...] = ()) -> None:
@@ -52,9 +58,19 @@ class Start:
                 return
             for step in self._steps:
                 step()
-            for ending in self._at_exit:
-                atexit.register(ending)
+            atexit.register(self.close)
             self._done = True
+
+    def close(self) -> None:
+        """Do what is to be done at the end, if there was a start; once."""
+        atexit.unregister(self.close)
+        with self._lock:
+            endings, self._at_exit = self._at_exit if self._done else (), ()
+        for ending in reversed(endings):
+            try:
+                ending()
+            except Exception:
+                log.exception("not closed")  # the others are, all the same
 
     def for_request(self) -> None:
         """Start if the current request needs it. Raises ProxyError where that fails; the log says why."""
@@ -77,9 +93,12 @@ class State:
     disconnects: Disconnects
     sessions: SessionStore
     metrics: Metrics
-    hourly: HourlyFigures
+    figures: Figures
     history: History
-    in_flight: InFlight
+    ledger: Ledger
+    budgets: Budgets
+    bodies: Bodies
+    captures: Captures
     start: Start
     connections: Connections = dataclasses.field(default_factory=Connections)
     began: float = dataclasses.field(default_factory=time.monotonic)

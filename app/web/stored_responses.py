@@ -1,4 +1,4 @@
-"""Responses that are kept, each as a session of its own that nothing is ever added to.
+"""Responses that are kept, each stored as a session that never grows.
 
 A response goes on from exactly one other, and any number may go on from the same.
 """
@@ -9,14 +9,14 @@ from typing import Any
 
 import msgspec
 
-from app.conversation import Turn
-from app.dialects.stored_response import StoredResponse
-from app.sessions.store import MAX_ID_CHARACTERS, Key, SessionStore
+from app.conversation import Message
+from app.dialects.dialect import StoredResponse
+from app.sessions.store import MAX_ID_CHARACTERS, SessionName, SessionStore
 from app.web.state import record, state
 
 
 class _Head(msgspec.Struct):
-    """What a session has besides its turns; it stands where a session has its system prompt."""
+    """What a session has besides its messages; it stands where a session has its system prompt."""
 
     response: dict[str, Any]
     system: str
@@ -39,17 +39,17 @@ class StoredResponses:
         """Return a response that has not expired."""
         if len(response_id) > MAX_ID_CHARACTERS:
             return None
-        session = self._store.load(Key(self._owner, response_id))
+        session = self._store.load(SessionName(self._owner, response_id))
         if session is None:
             return None
         head = msgspec.json.decode(session.system, type=_Head)
-        return StoredResponse(head.response, head.system, session.turns)
+        return StoredResponse(head.response, head.system, session.messages)
 
-    def keep(self, response: dict[str, Any], system: str, turns: tuple[Turn, ...]) -> None:
+    def keep(self, response: dict[str, Any], system: str, messages: tuple[Message, ...]) -> None:
         """Keep a response with the conversation up to its end."""
         head = msgspec.json.encode(_Head(response, system)).decode()
-        self._store.save(Key(self._owner, response["id"]), None, head, turns)
+        self._store.save(SessionName(self._owner, response["id"]), None, head, messages)
 
     def delete(self, response_id: str) -> bool:
         """Forget a response; return whether there was one."""
-        return len(response_id) <= MAX_ID_CHARACTERS and self._store.delete(Key(self._owner, response_id))
+        return len(response_id) <= MAX_ID_CHARACTERS and self._store.delete(SessionName(self._owner, response_id))

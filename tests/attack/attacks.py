@@ -161,7 +161,7 @@ for _times in (17, 30):
 
     @attack(f"references that double {_times} times, response_format", 2)
     def _(times: int = _times) -> Any:
-        return chat(response_format=form(doubled(times)))
+        return chat({"role": "user", "content": "structured {}"}, response_format=form(doubled(times)))
 
     @attack(f"references that double {_times} times, 100 tools", 2)
     def _(times: int = _times) -> Any:

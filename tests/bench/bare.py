@@ -10,10 +10,11 @@ from typing import NamedTuple
 
 import psutil
 
-from app.claude.cli import command, opening
-from app.claude.cli.lines import control_line, user_line
+from app.claude.cli import command
+from app.claude.cli.outgoing import control_line, user_line
 from app.claude.cli.process import Process
-from app.conversation import Conversation, TextBlock, Turn
+from app.claude.cli.setup import setup_lines
+from app.conversation import Conversation, Message, TextBlock
 
 # How the seed of this project, and every fork of it, asks: one process a request, Claude Code's own prompt and tools.
 SEED = (
@@ -37,7 +38,7 @@ class Timing(NamedTuple):
 
 
 def question(text: str) -> Conversation:
-    return Conversation("sonnet", "", (Turn("user", (TextBlock(text),)),))
+    return Conversation("sonnet", "", (Message("user", (TextBlock(text),)),))
 
 
 class Warm:
@@ -52,7 +53,7 @@ class Warm:
 
     def ask(self, text: str) -> Timing:
         began, cpu = time.perf_counter(), self._cpu()
-        lines = b"" if self._opened else opening.lines(question(text))
+        lines = b"" if self._opened else setup_lines(question(text))
         self._opened = True
         self._process.write(lines + user_line((TextBlock(text),), ask=True, composed=True), PATIENCE)
         self._until(FIRST)
@@ -80,7 +81,7 @@ class Warm:
 def cold_lean(binary: Path, env: dict[str, str], folder: Path) -> Timing:
     """Start a CLI for one question, with this project's flags."""
     conversation = question("Hello!")
-    data = opening.lines(conversation) + user_line(conversation.question.content, ask=True, composed=True)
+    data = setup_lines(conversation) + user_line(conversation.question.content, ask=True, composed=True)
     return _spawned(command.argv(binary, "sonnet"), command.environment(env), folder, data)
 
 

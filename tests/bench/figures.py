@@ -56,6 +56,10 @@ class Report:
     def aim(self, name: str, wanted: str, measured: float, unit: str, reached: Callable[[float], bool]) -> None:
         self.targets.append(Target(name, wanted, f"{_shown(measured)} {unit}".strip(), reached(measured)))
 
+    def fail(self, name: str) -> None:
+        """Count a part that could not be measured as a target missed."""
+        self.targets.append(Target(name, "measured", "failed", met=False))
+
     def markdown(self) -> str:
         """Return one table for each section, and one of the targets."""
         parts = []

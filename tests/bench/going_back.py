@@ -13,7 +13,7 @@ from typing import Any
 from openclaw_prompts import prompt_2026_9
 from server import Server, until
 
-from app.claude.shelf.shelf import LINGER
+from app.claude.shelf.shelf import LINGER_SECONDS
 from app.standin import Reply, Text, ToolUse
 
 from .bare import cold_full, cold_lean
@@ -77,29 +77,30 @@ def _edited(report: Report, place: Place, turns: int, rounds: int) -> None:
 
 
 def _loop(report: Report, place: Place) -> None:
-    """Let an agent call a tool again and again; each of its requests ends in a note that the next one takes back."""
+    """Let an agent call a tool again and again; each of its requests ends in a note that the next one takes back.
+
+    In turns with it a chat goes on exactly, with the same prompt and tools.
+    """
     server = place.server()
     server.wait_for_spare()
     system = {"role": "system", "content": prompt_2026_9()}
     numbers = count()
-    place.api.reply = lambda _: Reply((Text("I look. "), ToolUse("look", {"number": next(numbers)})))
-    client = Client(server, tools=[*TOOLS, WEATHER])
-    client.messages = [system]
+    client, chat = Client(server, tools=[*TOOLS, WEATHER]), Client(server, tools=[*TOOLS, WEATHER], tool_choice="none")
+    client.messages, chat.messages = [system], [system]
+    chat.ask("Hello!")
+    server.wait_for_spare()
     found: list[Any] = ["Look, and look again."]
-    first, served, starts = [], [], []
+    first, kept, served, starts = [], [], [], []
     for number in range(ROUNDS):
         note = {"role": "user", "content": NOTE.format(number)}
+        place.api.reply = lambda _: Reply((Text("I look. "), ToolUse("look", {"number": next(numbers)})))
         first.append(client.ask(*found, note).first)
         served.append(client.served)
         client.messages.remove(note)
         found = client.results()
         starts.append(Costs.of(server).starts)
-    place.api.reply = usual_reply
-    # The same prompt and tools, and an exact continuation.
-    chat = Client(server, tools=[*TOOLS, WEATHER], tool_choice="none")
-    chat.messages = [system]
-    chat.ask("Hello!")
-    kept = [chat.ask(f"And then, {number}?").first for number in range(ROUNDS)]
+        place.api.reply = usual_reply
+        kept.append(chat.ask(f"And then, {number}?").first)
     report.add(
         LOOP,
         "a round after the first",
@@ -108,12 +109,12 @@ def _loop(report: Report, place: Place) -> None:
             "a kept turn's": median(kept),
             "rewound, part": served.count("rewound") / ROUNDS,
             # The spare that the first round took is replaced.
-            "starts after the first round": starts[-1] - max(starts[0], 2),
+            "starts after the first round": starts[-1] - max(starts[0], 3),
         },
     )
     ratio = median(first[1:]) / median(kept)
     report.aim("OpenClaw's loop, to a kept turn", "at most 1.5", ratio, "", lambda part: part <= 1.5)
-    started = starts[-1] - max(starts[0], 2)
+    started = starts[-1] - max(starts[0], 3)
     report.aim("OpenClaw's loop, starts after the first round", "none", started, "", lambda number: number <= 0)
     server.kill()
 
@@ -165,7 +166,7 @@ def _alike(report: Report, place: Place, chats: int, spawned: int) -> None:
     report.add(ALIKE, "the seed's way", **seed, **{"CLI, CPU ms": 1000 * median([timing.cpu for timing in timings])})
     report.aim("new chats, against a process for each", "at least 6 times", ours / theirs, "times", lambda x: x >= 6)
     report.aim("CLI's CPU of a new chat, to a start's", "at most 0.15", cpu / start, "", lambda part: part <= 0.15)
-    time.sleep(LINGER + 6)
+    time.sleep(LINGER_SECONDS + 6)
     children = server.worker().children()
     megabytes = sum(map(memory, children))
     report.add("memory, MB", "all processes that wait after a burst of 8", value=megabytes, processes=len(children))

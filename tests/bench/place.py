@@ -38,7 +38,9 @@ class Place(contextlib.ExitStack):
         assert package is not None and package.origin is not None, "pip install '.[test]' brings the CLI"
         self.claude = Path(package.origin).parent / "_bundled" / "claude"
         self.api = self.enter_context(StandIn(reply=reply))
-        self.folder = Path(self.enter_context(tempfile.TemporaryDirectory(prefix="claude-max-bench-")))
+        # A process that has just ended may have left a file while the others were removed.
+        folder = tempfile.TemporaryDirectory(prefix="claude-max-bench-", ignore_cleanup_errors=True)
+        self.folder = Path(self.enter_context(folder))
 
     def home(self) -> Path:
         return Path(tempfile.mkdtemp(dir=self.folder))

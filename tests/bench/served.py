@@ -23,6 +23,7 @@ class Client:
         self.messages: list[dict[str, Any]] = []
         self._server = server
         self._fields = {"model": "sonnet", **fields}
+        self._headers = {"Content-Type": "application/json", **server.sent_with_all}
 
     def ask(self, *messages: dict[str, Any] | str, stream: bool = True) -> Timing:
         """Ask, take the answer into the history, and tell how long it took."""
@@ -30,7 +31,7 @@ class Client:
         body = json.dumps({**self._fields, "messages": self.messages, "stream": stream}).encode()
         connection = http.client.HTTPConnection("127.0.0.1", self._server.port, timeout=120)
         began = time.perf_counter()
-        connection.request("POST", "/v1/chat/completions", body, {"Content-Type": "application/json"})
+        connection.request("POST", "/v1/chat/completions", body, self._headers)
         response = connection.getresponse()
         assert response.status == 200, response.read()
         self.served = response.getheader("x-proxy-served") or ""

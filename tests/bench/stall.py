@@ -12,7 +12,7 @@ from server import GUNICORN
 
 from app.standin import StandIn
 from tests.load.answers import reply
-from tests.load.traffic import KINDS
+from tests.load.traffic import KINDS, visit
 
 from .figures import Report
 from .place import Place
@@ -31,7 +31,7 @@ def measure(report: Report, place: Place, *, seconds: float) -> None:
         server = place.server(argv=COMMAND, ANTHROPIC_BASE_URL=api.url, **SETTINGS)
         server.wait_for_spare()
         for kind in KINDS:  # what is imported or built once is so now
-            KINDS[kind][1](server)
+            visit(kind, server)
         told = len(server.log)
         end = time.monotonic() + seconds
         lock, served = threading.Lock(), 0
@@ -39,8 +39,8 @@ def measure(report: Report, place: Place, *, seconds: float) -> None:
         def come_and_go() -> None:
             nonlocal served
             while time.monotonic() < end:
-                (kind,) = random.choices(list(KINDS), [weight for weight, _ in KINDS.values()])
-                requests = KINDS[kind][1](server)
+                (kind,) = random.choices(list(KINDS), [kind.weight for kind in KINDS.values()])
+                requests = visit(kind, server)
                 with lock:
                     served += requests
 

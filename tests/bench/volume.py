@@ -17,6 +17,8 @@ from .place import FAST, Place
 from .served import proxy_memory
 
 SECTION = "volume, with a CLI that costs nothing"
+# How long all streams together may take to begin, in seconds.
+START_SECONDS = 120
 STAMP = re.compile(rb'"content":"@([0-9.]+);"')
 
 
@@ -102,25 +104,25 @@ def _paced(server: Server, streams: int, seconds: int) -> tuple[list[float], flo
     late: list[float] = []
     with contextlib.ExitStack() as stack:
         selector = stack.enter_context(selectors.DefaultSelector())
-        request = _request(f"paced {seconds * 10} 10")
+        # Longer than it takes to start all of them: they end when their clients leave.
+        request = _request(f"paced {(START_SECONDS + 2 * seconds) * 10} 10")
         for number in range(streams):
             connection = stack.enter_context(socket.create_connection(("127.0.0.1", server.port)))
             connection.sendall(request)
             connection.settimeout(0)
             selector.register(connection, selectors.EVENT_READ, b"")
             if number % 10 == 9:
-                until(lambda number=number: server.slots() == (number + 1, 0), 120, "streams")
+                until(lambda number=number: server.slots() == (number + 1, 0), START_SECONDS, "streams")
         # Tokens from before all of them ran were written while others were being started.
         since = time.monotonic()
         # Beside the reading, which must not wait for it.
         watch = stack.enter_context(ThreadPoolExecutor(1))
         weight = watch.submit(_heaviest, server, seconds / 2)
-        while selector.get_map():
+        while time.monotonic() < since + seconds:
             for key, _ in selector.select(1.0):
                 data = key.fileobj.recv(65536)  # type: ignore[union-attr]
                 now = time.monotonic()
-                if not data:
-                    selector.unregister(key.fileobj)
+                assert data, "a stream has ended"
                 for stamp in STAMP.findall(data):
                     if float(stamp) >= since:
                         late.append(now - float(stamp))

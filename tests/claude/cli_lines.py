@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from app.claude.cli.protocol import decode
+from app.claude.cli.incoming import decode
 
 SESSION = "6f1a0a52-0000-4000-8000-000000000001"
 USAGE = {

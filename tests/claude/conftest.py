@@ -10,12 +10,13 @@ import hermetic
 import proven
 import psutil
 import pytest
+from server import command_of
 
 from app import schema_check
 from app.claude.cli.process import Process
 from app.claude.cli.proofs import Proofs
-from app.claude.shelf.supply import Supply
-from app.config import Settings
+from app.claude.shelf.processes import Processes
+from app.config_reading import read_settings
 from app.models import Catalogue
 
 
@@ -50,7 +51,7 @@ def script(tmp_path):
 @pytest.fixture
 def settings(tmp_path):
     """Give a function that reads settings from a hermetic environment."""
-    return lambda **env: Settings.from_environ({**hermetic.environment(tmp_path), **env})
+    return lambda **env: read_settings({**hermetic.environment(tmp_path), **env})
 
 
 @pytest.fixture(autouse=True)
@@ -60,7 +61,7 @@ def no_child_left():
     yield
     schema_check.close()  # its process serves all
     left = [child for child in psutil.Process().children() if child not in before]
-    assert [child.cmdline() for child in left if child.status() != psutil.STATUS_ZOMBIE] == []
+    assert [command_of(child) for child in left if command_of(child)] == []
 
 
 @pytest.fixture
@@ -69,18 +70,18 @@ def fake():
 
 
 @pytest.fixture
-def supply(settings, fake):
-    """Give a function that opens a supply of fake CLIs; it is closed at the end."""
+def processes(settings, fake):
+    """Give a function that opens the processes of fake CLIs; they are closed at the end."""
     opened = []
 
     def make(*, unproven=False, **env):
         given = settings(CLAUDE_BIN=str(fake), **env)
         if not unproven:
             Proofs(given.state_dir).keep(proven.pretended(fake))
-        supply = Supply(given, Catalogue(), lambda: 1)
-        supply.open()
-        opened.append(supply)
-        return supply
+        processes = Processes(given, Catalogue(), lambda: 1)
+        processes.open()
+        opened.append(processes)
+        return processes
 
     yield make
     for one in opened:

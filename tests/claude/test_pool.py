@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from app.claude.cli.protocol import RateLimitInfo
+from app.claude.cli.incoming import RateLimitInfo
 from app.claude.pool import Pool
 from app.config import Settings
 from app.models import Catalogue
@@ -14,15 +14,15 @@ def test_status(tmp_path):
     """Slots, processes and the plan are told as they are when asked for."""
     pool = Pool(Settings(state_dir=tmp_path, spares=2), Catalogue())
     ticket = pool.slots.enter()
-    pool.supply.registry.starts["spare"] += 3
-    pool.supply.registry.ends["exited"] += 1
+    pool.processes.registry.starts["spare"] += 3
+    pool.processes.registry.ends["exited"] += 1
     told = RateLimitInfo("rejected", time.time() + 60, "five_hour", 1.0)
-    pool.supply.plan.note(told)
-    pool.supply.plan.refused(told, "sonnet", "Used up.")
+    pool.processes.plan.note(told)
+    pool.processes.plan.refused(told, "sonnet", "Used up.")
     status = pool.status()
     assert (status.slots.limit, status.slots.running, status.slots.waiting, status.spares.wanted) == (8, 1, 0, 2)
     assert (status.processes.started, status.processes.ended) == ({"spare": 3}, {"exited": 1})
     assert status.plan.windows["five_hour"].used_percent == 100
     assert [limit.message for limit in status.plan.limits] == ["Used up."]
-    ticket.leave()
+    pool.slots.leave(ticket)
     assert pool.status().slots.running == 0

@@ -68,7 +68,7 @@ def refused(request: pytest.FixtureRequest, server: Server, standin: StandIn) ->
 
 
 def _chats(server: Server) -> int:
-    return len(re.findall(r"POST /v1/(?:chat/completions|responses|messages) status=", server.log))
+    return len(re.findall(r"POST /(?:v1/(?:chat/completions|responses|messages)|api/chat) status=", server.log))
 
 
 @pytest.fixture

@@ -53,7 +53,7 @@ def refusals() -> dict[str, Refusal]:
     limit = Failure.plan_limit(int(time.time()) + 7200)
     too_long = Failure.prompt_too_long(210_000, 200_000)
     return {
-        "logged out": Refusal(Failure.unauthorized(), 401, "claude_not_logged_in", ("`claude auth login`",)),
+        "logged out": Refusal(Failure.unauthorized(), 401, "claude_not_logged_in", ("`claude-max-api login`",)),
         "plan limit": Refusal(limit, 429, "rate_limit_exceeded", ("usage limit", "resets at")),
         "too long": Refusal(
             too_long, 400, "context_length_exceeded", ("prompt is too long", "maximum context length is ")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -111,3 +112,14 @@ def test_attribution(ask: Ask, standin: StandIn) -> None:
     assert "cc_entrypoint=sdk-cli" in system[0]["text"]
     assert len(system[-1]["text"]) > 1000
     assert "cache_control" in system[-1]
+
+
+@pytest.mark.timeout(180)
+def test_context(ask: Ask, server: Server, standin: StandIn) -> None:
+    """Claude Code's /context, which counts part by part, gets its numbers, and no model is asked."""
+    said = ask("/context")
+    counted = re.findall(r"POST /v1/messages/count_tokens status=(\d+)", server.log)
+    refused = [line for line in server.log.splitlines() if "status=4" in line or "WARNING" in line or "ERROR" in line]
+    assert set(counted) == {"200"}, "\n".join(refused)
+    assert "Tokens:" in said
+    assert standin.messages == []

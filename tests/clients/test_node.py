@@ -1,4 +1,4 @@
-"""openai-node and the AI SDK, in a Node that knows nothing of this machine but where packages come from."""
+"""openai-node, the AI SDK and ollama-js, in a Node that knows nothing of this machine but where packages come from."""
 
 from __future__ import annotations
 
@@ -12,6 +12,9 @@ from typing import Any
 import npm
 import pytest
 from server import Server
+from talk import turns
+
+from app.standin import Reply, StandIn, Text, Thinking
 
 from .scenario import ADDRESS, ANSWER, FORECAST, Refusal
 
@@ -21,7 +24,11 @@ CLASSES = {
     ("openai_node", 401): "AuthenticationError",
     ("openai_node", 429): "RateLimitError",
     ("openai_node", 400): "BadRequestError",
+    **{("ollama_node", status): "ResponseError" for status in (400, 401, 429)},
 }
+REASONS = {"openai_node": "tool_calls", "ollama_node": "stop"}
+# @ai-sdk/anthropic and ollama hand on nothing of an error but its words, and at most its type.
+CODELESS = {"ai_sdk_anthropic", "ollama_node"}
 
 pytestmark = [
     pytest.mark.skipif(not (shutil.which("node") and shutil.which("npm")), reason="node and npm are not installed"),
@@ -43,7 +50,7 @@ def scripts(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Confi
     return installed
 
 
-@pytest.fixture(params=["openai_node", "ai_sdk", "ai_sdk_openai", "ai_sdk_anthropic"])
+@pytest.fixture(params=["openai_node", "ai_sdk", "ai_sdk_openai", "ai_sdk_anthropic", "ollama_node"])
 def client(request: pytest.FixtureRequest) -> str:
     return request.param
 
@@ -81,8 +88,7 @@ def test_stream(node: Callable[[str], Any]) -> None:
 
 def test_tool_round(client: str, node: Callable[[str], Any], tool_round: object, *, stream: bool) -> None:
     """Two calls at once come to the client, and their results lead to the final answer."""
-    reason = "tool_calls" if client == "openai_node" else "tool-calls"
-    expected = {"finish_reason": reason, "calls": 2, "text": FORECAST}
+    expected = {"finish_reason": REASONS.get(client, "tool-calls"), "calls": 2, "text": FORECAST}
     assert node("tools_streamed" if stream else "tools") == expected
 
 
@@ -95,7 +101,32 @@ def test_refusal(client: str, node: Callable[[str], Any], refused: Refusal, *, s
     """A refusal is the client's own error class with status, code and words, and is not tried again."""
     error = node("refusal_streamed" if stream else "refusal")
     assert error["class"] == CLASSES.get((client, refused.status), "AI_APICallError")
-    # @ai-sdk/anthropic hands on nothing of an error but its type and words.
-    code = None if client == "ai_sdk_anthropic" else refused.code
+    code = None if client in CODELESS else refused.code
     assert (error["status"], error["code"]) == (refused.status, code)
     assert all(words in error["message"] for words in refused.words)
+
+
+only_ollama = pytest.mark.parametrize("client", ["ollama_node"], indirect=True)
+
+
+@only_ollama
+def test_thinking(client: str, node: Callable[[str], Any], standin: StandIn) -> None:
+    """Thinking comes apart from the answer."""
+    standin.reply = lambda _: Reply((Thinking(["Hm, ", "well."]), Text(["So."])))
+    assert node("thinking") == {"text": "So.", "thinking": "Hm, well."}
+
+
+@only_ollama
+def test_picture(client: str, node: Callable[[str], Any], standin: StandIn) -> None:
+    """A picture reaches the API as what it is."""
+    assert node("picture") == {"text": ANSWER}
+    ((_, blocks),) = turns(standin.messages[0])
+    assert [block["type"] for block in blocks] == ["text", "image"]
+
+
+@only_ollama
+def test_models(client: str, node: Callable[[str], Any]) -> None:
+    """The models are listed and shown."""
+    told = node("models")
+    assert "claude-sonnet-4:latest" in told["names"]
+    assert {"completion", "tools"} <= set(told["capabilities"])

@@ -16,6 +16,7 @@ from server import free_port
 from app.console import main
 from app.console.doctor import CHECKS
 from app.console.machine import Machine, Ran
+from app.keys.file import KeyFile
 
 FAKE_CLAUDE = Path(__file__).parent.parent / "fake_claude.py"
 
@@ -206,3 +207,39 @@ def service(console, program):
         return result
 
     return run
+
+
+@pytest.fixture
+def ask(console, linux):
+    """Give a function that runs a command against a port."""
+    return lambda *args, **env: console(*args, machine=linux, **env)
+
+
+@pytest.fixture
+def command(console, fake_server):
+    """Give a function that runs a command against a server; `typed` is its standard input."""
+
+    def run(*args, typed=""):
+        with pytest.MonkeyPatch.context() as patch:
+            invoke = CliRunner.invoke
+            patch.setattr(CliRunner, "invoke", lambda self, *more, **env: invoke(self, *more, input=typed, **env))
+            return console(*args, PORT=str(fake_server.port))
+
+    return run
+
+
+@pytest.fixture
+def key(tmp_path):
+    """Give a function that runs `claude-max-api key` in a hermetic environment."""
+
+    def run(*args, **env):
+        result = CliRunner().invoke(main, ["key", *args], env=hermetic.environment(tmp_path, **env))
+        assert "Traceback" not in result.output
+        return result
+
+    return run
+
+
+@pytest.fixture
+def file(tmp_path):
+    return KeyFile(tmp_path / "state")

@@ -3,34 +3,14 @@
 from __future__ import annotations
 
 import base64
-import io
 import json
 
 import psutil
 import pytest
-from click.testing import CliRunner
-from rich.console import Console
-
-from app.console.chat import Chat
-from app.console.running_server import Server
-from app.console.talk import Talk
 
 DOT = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 )
-
-
-@pytest.fixture
-def command(console, fake_server):
-    """Give a function that runs a command against a server; `typed` is its standard input."""
-
-    def run(*args, typed=""):
-        with pytest.MonkeyPatch.context() as patch:
-            invoke = CliRunner.invoke
-            patch.setattr(CliRunner, "invoke", lambda self, *more, **env: invoke(self, *more, input=typed, **env))
-            return console(*args, PORT=str(fake_server.port))
-
-    return run
 
 
 def test_answer(command):
@@ -112,51 +92,3 @@ def test_no_server_at_a_named_port(console, environment):
     result = console("ask", "-p", environment()["PORT"], "Hello")
     assert result.exit_code == 1
     assert "No server of this program answers" in result.stderr
-
-
-def test_chat(command, fake_server):
-    """A chat keeps what was said, changes its model, begins anew, and outlives an answer that fails."""
-    typed = "Hello\n/model haiku\n\nHello again\ncrash-before\n/new\nHello\n/quit\nHello\n"
-    result = command("chat", typed=typed)
-    assert result.exit_code == 0, result.output
-    assert result.stdout.count("Hello world.") == 3
-    assert "ended before it finished" in result.stderr
-
-
-def test_chat_remembers(monkeypatch):
-    """Each question brings what was said before, but nothing of an answer that was stopped."""
-
-    class Recorder:
-        def __init__(self):
-            self.bodies = []
-
-        def stream(self, body):
-            self.bodies.append(body)
-            yield "Yes, "
-            if body["messages"][-1]["content"] == "stop":
-                raise KeyboardInterrupt
-            yield "**indeed**."
-
-    lines = iter(["one", "stop", "/model opus", "two"])
-
-    def typed(_):
-        try:
-            return next(lines)
-        except StopIteration:
-            raise EOFError from None
-
-    monkeypatch.setattr("builtins.input", typed)
-    talk, screen = Recorder(), io.StringIO()
-    Chat(talk, "sonnet", Console(file=screen, force_terminal=True, width=60)).run()
-    assert [body["model"] for body in talk.bodies] == ["sonnet", "sonnet", "opus"]
-    assert [message["content"] for message in talk.bodies[2]["messages"]] == ["one", "Yes, **indeed**.", "two"]
-    # Markdown is shown, not printed.
-    assert "indeed" in screen.getvalue()
-    assert "**indeed**" not in screen.getvalue()
-
-
-def test_talk_to_another_program(answering):
-    """What answers in another language is told apart from an answer."""
-    talk = Talk(Server("127.0.0.1", answering(ours=False).port))
-    with pytest.raises(Exception, match=r"JSON|not this server"):
-        talk.ask({})

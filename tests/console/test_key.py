@@ -4,30 +4,9 @@ from __future__ import annotations
 
 import json
 
-import hermetic
 import pytest
-from click.testing import CliRunner
 
-from app.console import main
-from app.keys.file import KeyFile
 from app.keys.key import digest
-
-
-@pytest.fixture
-def key(tmp_path):
-    """Give a function that runs `claude-max-api key` in a hermetic environment."""
-
-    def run(*args, **env):
-        result = CliRunner().invoke(main, ["key", *args], env=hermetic.environment(tmp_path, **env))
-        assert "Traceback" not in result.output
-        return result
-
-    return run
-
-
-@pytest.fixture
-def file(tmp_path):
-    return KeyFile(tmp_path / "state")
 
 
 def test_add(key, file):

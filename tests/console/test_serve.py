@@ -6,6 +6,7 @@ import os
 import re
 import runpy
 import socket
+import sys
 from pathlib import Path
 
 import gunicorn.util
@@ -98,16 +99,48 @@ def test_not_logged_in(serve, tmp_path):
     claude.chmod(0o755)
     result = serve(CLAUDE_BIN=str(claude))
     assert isinstance(result.exception, Became)
-    assert f"NOT logged in: run `{claude} auth login`" in result.output
+    assert "NOT logged in" in result.output
+    assert "First log in, in another terminal: `claude-max-api login`." in result.output
+    assert "curl" not in result.output
+    assert f"{claude} auth" not in result.output
 
 
-def test_not_logged_in_on_path(serve, tmp_path):
-    """The command that logs in is short where the executable is the one on PATH."""
-    claude = tmp_path / "claude"
-    claude.write_text("""#!/bin/sh\n[ "$1" = auth ] && echo '{"loggedIn": false}' && exit 1\necho 2.1.330\n""")
-    claude.chmod(0o755)
-    result = serve(CLAUDE_BIN="", PATH=f"{tmp_path}:{os.environ['PATH']}")
-    assert "NOT logged in: run `claude auth login`" in result.output
+@pytest.mark.parametrize("args", [["8123"], ["-p", "8123"], ["--port", "8123"], ["--port=8123", "8123"]])
+def test_port(serve, args):
+    """The port is an argument or an option, and stands above PORT."""
+    serve(*args, PORT="9")
+    assert serve.became[2]["PORT"] == "8123"
+
+
+def test_workers(serve):
+    """Several workers are gunicorn's own, and what they cost is said; one is the normal case, and not worth a word."""
+    result = serve("--workers", "3")
+    argv = serve.became[1]
+    assert argv[argv.index("--workers") + 1] == "3"
+    assert "3 workers answer there. Each has waiting processes" in result.output
+    result = serve("--workers", "1")
+    assert "--workers" not in serve.became[1]
+    assert "workers" not in result.output
+
+
+@pytest.mark.parametrize("number", ["0", "-1", "65", "two", "1.5", ""])
+def test_workers_that_are_none(serve, number):
+    """A number of workers that cannot be is refused in words."""
+    result = serve(f"--workers={number}")
+    assert re.search("Invalid value for '--workers': .* is not (in the range 1<=x<=64|a valid integer)", result.output)
+    assert (result.exit_code, serve.became) == (2, None)
+
+
+def test_two_ports(serve):
+    """Of two different ports neither is taken."""
+    assert "two ports are given, 8124 and 8123" in serve("-p", "8123", "8124").output
+    assert serve.became is None
+
+
+def test_host(serve):
+    """The address is an option, and stands above HOST."""
+    serve("--host", "127.0.0.1", HOST="::1")
+    assert serve.became[2]["HOST"] == "127.0.0.1"
 
 
 def test_misspelt_setting(serve):
@@ -132,7 +165,8 @@ def test_keys(serve, tmp_path):
     """With keys it says that one is needed, and shows none."""
     result = serve(CLAUDE_PROXY_API_KEYS=f"laptop:{'s' * 16}")
     assert isinstance(result.exception, Became)
-    assert "with one of its 1 API keys as $KEY" in result.output
+    assert "with its API key as $KEY" in result.output
+    assert "with one of its 2 API keys" in serve(CLAUDE_PROXY_API_KEYS=f"a:{'s' * 16},b:{'t' * 16}").output
     assert '-H "Authorization: Bearer $KEY"' in result.output
     assert "s" * 16 not in result.output
     KeyFile(tmp_path / "state").path.write_text("{")
@@ -141,10 +175,22 @@ def test_keys(serve, tmp_path):
     assert "are damaged" in refused(serve, serve())
 
 
+def test_no_key_left(serve, tmp_path):
+    """After the last key's end it says that nobody can call, and what to do."""
+    file = KeyFile(tmp_path / "state")
+    (tmp_path / "state").mkdir(mode=0o700)
+    file.add("a")
+    file.revoke("a")
+    result = serve()
+    assert "no API key is left, so nobody can call it: `claude-max-api key add NAME`" in result.output
+    assert "curl" not in result.output
+
+
 def test_demo(serve):
     """The demo asks for no login."""
     result = serve("--demo")
     assert "no login needed" in result.output
+    assert "curl" in result.output
     assert serve.became[2]["CLAUDE_PROXY_DEMO"] == "1"
 
 
@@ -158,6 +204,8 @@ def test_demo(serve):
         ({"CLAUDE_BIN": "/no/such/claude"}, r"CLAUDE_BIN=/no/such/claude is not an executable"),
         ({"FAKE_VERSION": "2.1.119"}, r"is version 2\.1\.119; .*2\.1\.120 or newer: run `/.*/fake_claude\.py update`"),
         ({"FAKE_VERSION": "unheard of"}, r"does not tell a version"),
+        ({"CLAUDE_PROXY_WORKSPACE": "/no/such/folder"}, r"CLAUDE_PROXY_WORKSPACE=/no/such/folder is no folder"),
+        ({"CLAUDE_PROXY_TOOLS": "Read,Grap"}, r"CLAUDE_PROXY_TOOLS=Read,Grap .*Grap is none \(did you mean Grep\?\)"),
         ({"CLAUDE_PROXY_STATE_DIR": "/dev/null/state"}, r"CLAUDE_PROXY_STATE_DIR: /dev/null/state cannot be used"),
     ],
 )
@@ -169,7 +217,17 @@ def test_refusals(serve, env, said):
 def test_missing(serve, monkeypatch):
     """Without any CLI it says how to install one."""
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    assert "npm install" in refused(serve, serve(CLAUDE_BIN="", PATH="/nowhere"))
+    sentence = refused(serve, serve(CLAUDE_BIN="", PATH="/nowhere"))
+    assert "`npm install -g @anthropic-ai/claude-code`" in sentence
+    assert "`curl -fsSL https://claude.ai/install.sh | bash`" in sentence
+    assert f"`uv pip install --python {sys.executable} claude-agent-sdk`" in sentence  # as there is no pip to be found
+
+
+def test_missing_beside_pip(serve, monkeypatch):
+    """Where there is a pip, it is the one of this environment that brings a copy."""
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None if "sdk" in name else object())
+    sentence = refused(serve, serve(CLAUDE_BIN="", PATH="/nowhere"))
+    assert f"`{sys.executable} -m pip install claude-agent-sdk`" in sentence
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
@@ -235,3 +293,13 @@ def test_gunicorn_listens_where_serve_looked(serve, monkeypatch, host):
     bind = runpy.run_path(str(Path(app.__file__).parent / "gunicorn_config.py"))["bind"]
     wanted = address.listened(host.strip("[]"))
     assert [gunicorn.util.parse_address(each) for each in bind] == [(each, port) for each in wanted]
+
+
+def test_ollama_port_taken(serve):
+    """The port of Ollama's clients is named where it is taken, most likely by Ollama."""
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = str(other.getsockname()[1])
+        sentence = refused(serve, serve(str(free_port()), HOST="127.0.0.1", CLAUDE_PROXY_OLLAMA_PORT=port))
+    assert f"CLAUDE_PROXY_OLLAMA_PORT={port} is taken, perhaps by Ollama itself" in sentence

@@ -7,8 +7,11 @@ import json
 from hypothesis import strategies as st
 
 from app.events import (
+    Fallback,
     RedactedThinking,
     Retrying,
+    Source,
+    Step,
     TextDelta,
     ThinkingDelta,
     ThinkingSignature,
@@ -20,7 +23,7 @@ from app.events import (
 )
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20) | st.sampled_from(
-    ["\n\n", '"', "\\", "🙂", "data: [DONE]\n\n", "\u2028", "\x00"]
+    ["\n\n", '"', "\\", "🙂", "[Kittens](https://kittens.example)", "data: [DONE]\n\n", "\u2028", "\x00"]
 )
 counts = st.integers(0, 10**9)
 usages = st.builds(Usage, counts, counts, counts, counts, counts)
@@ -38,6 +41,8 @@ thoughts = (
     | st.just(ThinkingSignature("c2ln"))
     | st.just(RedactedThinking("eHh4"))
 )
+# What an agent does, and a page that it found.
+work = texts.map(lambda text: Step(delta(text).json)) | st.just(Source("https://kittens.example", "Kittens"))
 
 
 @st.composite
@@ -56,9 +61,9 @@ def calls(draw):
 def turns(draw):
     """Return the batches of a whole turn, silent ticks included."""
     events = [
-        *draw(st.lists(st.just(Retrying("overloaded")), max_size=1)),
+        *draw(st.lists(st.just(Retrying("overloaded")) | st.just(Fallback("haiku")), max_size=1)),
         TurnStart("claude-sonnet-5-5"),
-        *draw(st.lists(deltas | thoughts, max_size=12)),
+        *draw(st.lists(deltas | thoughts | work, max_size=12)),
         *draw(calls()),
         TurnEnd(draw(stops), draw(usages)),
     ]
@@ -69,3 +74,13 @@ def turns(draw):
             batches += [batch, *[[]] * draw(st.integers(0, 1))]
             batch = []
     return [*batches, batch]
+
+
+def named_events(data):
+    """Return the data of a stream's events, each under the name it has itself."""
+    found = []
+    for part in data.decode().split("\n\n")[:-1]:
+        name, line = part.split("\n")
+        found.append(json.loads(line.removeprefix("data: ")))
+        assert name == f"event: {found[-1]['type']}"
+    return found

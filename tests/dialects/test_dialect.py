@@ -10,8 +10,8 @@ import msgspec
 import pytest
 
 from app import create_app
-from app.config import Settings
-from app.conversation import Conversation, TextBlock, Turn
+from app.config_reading import read_settings
+from app.conversation import Conversation, Message, TextBlock
 from app.dialects import DIALECTS
 from app.dialects.dialect import Dialect, Envelope, Operation
 from app.errors import BadRequest
@@ -33,7 +33,7 @@ class EchoRequest:
     def __init__(self, body, context):
         if not body:
             raise BadRequest("say something")
-        question = Turn("user", (TextBlock(body.decode()),))
+        question = Message("user", (TextBlock(body.decode()),))
         self.conversations = [Conversation(context.resolve_model("sonnet"), "", (question,))]
 
     def render(self, batches):
@@ -48,9 +48,9 @@ ECHO = Dialect("echo", "/echo", EchoRequest, ENVELOPE, OPERATION)
 @pytest.fixture
 def client(tmp_path):
     env = hermetic.environment(tmp_path, CLAUDE_BIN=str(FAKE_CLAUDE), CLAUDE_PROXY_SPARES="0")
-    app = create_app(Settings.from_environ(env), (*DIALECTS, ECHO))
+    app = create_app(read_settings(env), (*DIALECTS, ECHO))
     yield app.test_client()
-    state(app).backend.close()
+    state(app).start.close()
 
 
 def test_a_dialect_of_one_object(client):

@@ -13,11 +13,11 @@ import hermetic
 import openclaw_prompts
 import psutil
 import pytest
-from server import Server, events, living, read_until, text_of, until
+from server import Server, command_of, events, living, read_until, text_of, until
 from talk import turns
 
 from app import openclaw
-from app.agent_turns import ALL
+from app.setting_parsers import ALL_TOOLS as ALL
 from app.standin import Reply, StandIn, Text, ToolUse
 
 # Claude Code refuses to bypass permissions as root; this tells it that root is nobody here.
@@ -250,9 +250,9 @@ def descendants(server: Server) -> set[int]:
     return {process.pid for process in psutil.Process(server.process.pid).children(recursive=True)}
 
 
-@pytest.mark.parametrize("end", ["client", "server"])
+@pytest.mark.parametrize("end", ["client", "server", "kill"])
 def test_the_whole_tree_dies(serve: Callable[..., Server], standin: StandIn, end: str) -> None:
-    """What a tool has started ends with the client that asked for it, or with the server."""
+    """What a tool has started ends with the client that asked for it, or with the server, killed or not."""
     server = serve(CLAUDE_PROXY_TOOLS="all", CLAUDE_PROXY_SPARES="0", CLAUDE_PROXY_HEARTBEAT="0.5", **AGENT)
     standin.reply = running("sleep 4567 & sleep 4567")
     before = descendants(server)
@@ -260,8 +260,8 @@ def test_the_whole_tree_dies(serve: Callable[..., Server], standin: StandIn, end
     def sleeping() -> set[int]:
         found = set()
         for pid in descendants(server) - before:
-            with contextlib.suppress(psutil.Error):
-                if "4567" in " ".join(psutil.Process(pid).cmdline()):
+            with contextlib.suppress(psutil.NoSuchProcess):
+                if "4567" in command_of(psutil.Process(pid)):
                     found.add(pid)
         return found if len(found) > 2 else set()
 
@@ -271,6 +271,10 @@ def test_the_whole_tree_dies(serve: Callable[..., Server], standin: StandIn, end
         read_until(connection, b"data: ")  # heartbeats go on meanwhile
         if end == "server":
             server.stop(signal.SIGINT)
+        if end == "kill":
+            worker = server.worker()
+            server.process.kill()
+            worker.kill()
     until(lambda: not living(pids), 10, "the end of what the tool started")
 
 
@@ -308,6 +312,15 @@ def test_web_search_of_a_response(serve: Callable[..., Server], standin: StandIn
     plain = {**body, "tool_choice": "none"}
     assert server.request("POST", "/v1/responses", plain)[0] == 200
     assert not standin.messages[-1].get("tools")
+
+
+@pytest.mark.parametrize("route", ["/v1/messages", "/v1/chat/completions"])
+def test_web_search_elsewhere(agent_server: Server, standin: StandIn, route: str) -> None:
+    """Messages and chats that ask for a web search get Claude Code's, too, and no other of its tools."""
+    search = {"type": "web_search_20250305", "name": "web_search"}
+    body = {"model": "sonnet", "max_tokens": 99, "messages": [{"role": "user", "content": "What is new?"}]}
+    assert agent_server.request("POST", route, {**body, "tools": [search]})[0] == 200
+    assert [tool["name"] for tool in standin.messages[-1]["tools"]] == ["WebSearch"]
 
 
 def test_web_search_that_is_not_allowed(plain_server: Server) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -59,6 +60,38 @@ def test_every_library_schema(server: Server, standin: StandIn, name: str) -> No
     }
 
 
+A = {"type": "object", "properties": {"a": {"type": "string"}}}
+DRAFTS = ["https://json-schema.org/draft/2020-12/schema", "https://json-schema.org/draft/2019-09/schema"]
+DRAFTS += ["http://json-schema.org/draft-06/schema#", "http://json-schema.org/draft-04/schema#"]
+DRAFTS += ["https://json-schema.org/draft-07/schema"]
+# Each alone made Claude Code offer the model no form.
+WORDS: list[dict[str, Any]] = [
+    *({"$schema": draft} for draft in DRAFTS),
+    {"id": "https://example.com/a"},
+    {"$anchor": "a"},
+    {"properties": {"a": {"prefixItems": [{"type": "string"}]}}},
+    {"unevaluatedProperties": False},
+    {"dependentRequired": {"b": ["a"]}},
+    {"properties": {"a": {"type": ["string", "array"], "contains": {}, "minContains": 2}}},
+    {"example": {"a": "b"}},
+    {"x-foo": 1},
+    {"discriminator": {"propertyName": "a"}},
+    {"propertyOrdering": ["a"]},
+    {"properties": {"a": {"nullable": True}}},
+    *({"properties": {"a": {"pattern": pattern}}} for pattern in ("(?i)^B$", "^(?P<n>b)$", r"^\p{L}$")),
+]
+
+
+@pytest.mark.parametrize("words", WORDS, ids=json.dumps)
+def test_every_word(server: Server, standin: StandIn, words: dict[str, Any]) -> None:
+    """No word of a schema keeps the form from the model: one request, and the answer is the client's."""
+    standin.reply = lambda _: Reply((ToolUse("StructuredOutput", {"a": "b"}),))
+    assert asked(server, ROUTES[0], {**A, **words}) == (200, {"a": "b"})
+    (body,) = standin.messages
+    (form,) = (tool["input_schema"] for tool in body["tools"] if tool["name"] == "StructuredOutput")
+    assert form == {**A, **words}
+
+
 @pytest.mark.parametrize("route", ROUTES)
 def test_every_route(server: Server, standin: StandIn, route: str) -> None:
     """On each route the model gets one chance to mend its answer; then it is an error that says where."""
@@ -106,4 +139,5 @@ def test_what_cannot_be_served(server: Server, standin: StandIn, schema: dict[st
     """A schema that is none is a 400 that names the field, and nothing is asked."""
     status, error = asked(server, ROUTES[0], schema)
     assert (status, error["param"]) == (400, "response_format.json_schema.schema")
+    assert re.search(r"properties[./]a|/\$defs/none", error["message"])
     assert standin.messages == []

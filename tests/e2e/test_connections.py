@@ -81,13 +81,13 @@ def test_more_half_heads_than_connections(quiet_server: Server, connect: Callabl
     assert quiet_server.request("GET", "/ready", headers=key)[0] == 200
 
 
-@pytest.mark.parametrize("sent", [HALF_A_HEAD, b"G", b"\r\n"], ids=["half a head", "a byte", "a line end"])
-def test_head_that_does_not_end(connect: Callable[..., socket.socket], sent: bytes) -> None:
-    """A head has ten seconds in all, and the client is told."""
+def test_heads_that_do_not_end(connect: Callable[..., socket.socket]) -> None:
+    """A head has ten seconds in all, whatever there is of it, and the client is told."""
     began = time.monotonic()
-    status, headers, error = told(read_to_end(connect(sent)))
-    assert 9 < time.monotonic() - began < 20
-    assert (status, error["code"], headers["x-should-retry"]) == (408, "request_timeout", "false")
+    for connection in [connect(sent) for sent in (HALF_A_HEAD, b"G", b"\r\n")]:
+        status, headers, error = told(read_to_end(connection))
+        assert 9 < time.monotonic() - began < 20
+        assert (status, error["code"], headers["x-should-retry"]) == (408, "request_timeout", "false")
 
 
 def test_a_byte_a_second(connect: Callable[..., socket.socket]) -> None:
@@ -198,6 +198,34 @@ def test_silent_connections_make_room_first(serve: Callable[..., Server]) -> Non
         asking.sendall(b"b\r\n\r\n")
         assert read_to_end(asking).startswith(b"HTTP/1.1 4")
         assert server.slots()[0] == 15
+
+
+def test_one_address_makes_room_for_itself(serve: Callable[..., Server]) -> None:
+    """Who holds too many connections loses its own oldest ones, not another address's, though those are older."""
+    server = serve(GUNICORN_CMD_ARGS="--worker-connections 28", CLAUDE_BIN=str(FAKE_CLAUDE), CLAUDE_PROXY_SPARES="0")
+    with contextlib.ExitStack() as stack:
+
+        def opened(source: str) -> socket.socket:
+            connection = socket.create_connection(("127.0.0.1", server.port), timeout=30, source_address=(source, 0))
+            stack.enter_context(connection).sendall(HALF_A_HEAD)
+            return connection
+
+        own = [opened("127.0.0.1") for _ in range(3)]
+        try:
+            others = [opened("127.0.0.2") for _ in range(25)]
+        except OSError:
+            pytest.skip("this system has one loopback address")
+        with selectors.DefaultSelector() as selector:
+            for connection in (*own, *others):
+                selector.register(connection, selectors.EVENT_READ)
+
+            def closed() -> set[Any]:
+                return {key.fileobj for key, _ in selector.select(0)}
+
+            until(lambda: len(closed()) >= 10, what="room")
+            assert not closed() & set(own)
+            assert others[0] in closed()
+            assert others[-1] not in closed()
 
 
 def test_probes_while_all_connections_answer(serve: Callable[..., Server]) -> None:

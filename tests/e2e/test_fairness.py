@@ -21,6 +21,12 @@ def status_of(connection: socket.socket) -> int:
     return int(read_to_end(connection).split(None, 2)[1])
 
 
+def count_waiting(server: Server, key: str | None = None) -> int:
+    """Return how many requests wait, asked with an API key where the server has some."""
+    headers = {"x-api-key": key} if key else {}
+    return int(json.loads(server.request("GET", "/ready", headers=headers)[2])["slots"]["waiting"])
+
+
 @pytest.mark.parametrize("header", ["x-api-key", "Authorization: Bearer", "User-Agent"])
 def test_first_request_of_another(serve: Callable[..., Server], header: str) -> None:
     """Of 60 requests of one client, all slots and the queue are full; the first of another gets the next slot.
@@ -33,8 +39,7 @@ def test_first_request_of_another(serve: Callable[..., Server], header: str) -> 
     own, others = (f"{header}{'' if ' ' in header else ':'} {key}" for key in KEYS.values())
 
     def waiting() -> int:
-        headers = {"x-api-key": KEYS["one"]} if closed else {}
-        return int(json.loads(server.request("GET", "/ready", headers=headers)[2])["slots"]["waiting"])
+        return count_waiting(server, KEYS["one"] if closed else None)
 
     with contextlib.ExitStack() as stack:
         running = [stack.enter_context(server.open_stream("hang", own)) for _ in range(2)]
@@ -60,7 +65,7 @@ def test_first_request_of_another(serve: Callable[..., Server], header: str) -> 
 
 
 def test_answers_count_as_turns(serve: Callable[..., Server], standin: StandIn) -> None:
-    """A key that may have two turns gets n=2 once at a time, and n=3 never."""
+    """A key that may have two turns gets n=2 once at a time, and n=8 never."""
     standin.reply = lambda _: Reply((Text(["One ", "two ", "three."]),), delay=2)
     key = {"x-api-key": KEYS["one"]}
     server = serve(CLAUDE_PROXY_API_KEYS=f"one:{KEYS['one']}", CLAUDE_PROXY_KEY_CONCURRENCY="2")
@@ -70,9 +75,9 @@ def test_answers_count_as_turns(serve: Callable[..., Server], standin: StandIn) 
         status, headers, answer = server.request("POST", "/v1/chat/completions", body, key)
         return status, headers, json.loads(answer)
 
-    status, headers, answer = ask(3)
+    status, headers, answer = ask(8)
     assert (status, answer["error"]["code"], headers["x-should-retry"]) == (429, "key_concurrency_limit", "false")
-    assert "3 turns" in answer["error"]["message"]
+    assert "8 turns" in answer["error"]["message"]
     with server.open_stream("Hi", f"x-api-key: {KEYS['one']}") as connection:
         until(lambda: standin.active == 1, what="turn")
         status, headers, answer = ask(2)
@@ -90,10 +95,12 @@ def test_waiting_for_a_session(serve: Callable[..., Server]) -> None:
         CLAUDE_BIN=str(FAKE_CLAUDE), CLAUDE_PROXY_API_KEYS=f"one:{KEYS['one']}", CLAUDE_PROXY_KEY_CONCURRENCY="2"
     )
     headers = (f"x-api-key: {KEYS['one']}", "X-Session-Id: s")
-    with server.open_stream("hang", *headers) as first, server.open_stream("hello", *headers):
+    with server.open_stream("hang", *headers) as first:
         read_until(first, b"Hello ")
-        with server.open_stream("hello", f"x-api-key: {KEYS['one']}") as third:
-            data = read_to_end(third)
+        with server.open_stream("hello", *headers):
+            until(lambda: count_waiting(server, KEYS["one"]) == 1, what="wait")
+            with server.open_stream("hello", f"x-api-key: {KEYS['one']}") as third:
+                data = read_to_end(third)
     assert data.startswith(b"HTTP/1.1 429 ")
     assert b"The API key one has 2 turns running or waiting; its limit is 2." in data
 

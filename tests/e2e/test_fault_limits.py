@@ -20,10 +20,10 @@ HELLO = Told(200, None, "Hello world.")
 
 @pytest.fixture
 def on_own_disk(serve: Callable[..., Server], tmp_path: Path) -> Server:
-    """A server with the fake CLI whose state folder is a disk of 256 kB."""
+    """A server with the fake CLI whose state folder is a disk of 512 kB."""
     state = tmp_path / "state"
     state.mkdir()
-    command = confined.own_disk(state, 256)
+    command = confined.own_disk(state, 512)
     if command is None:
         pytest.skip("this system lets no one mount a disk of his own")
     server = serve(command, CLAUDE_PROXY_STATE_DIR=str(state), **FAKE)

@@ -213,3 +213,19 @@ def test_killed_worker(serve: Callable[..., Server], standin: StandIn) -> None:
     assert waits.send(*waits.results()) in {"spare", "cold"}
     assert len(standin.messages) == asks + 2
     until(server.is_whole, 20, what="a whole server")
+
+
+@pytest.mark.parametrize("whole", [False, True], ids=["worker", "server"])
+def test_killed_while_calls_wait(serve: Callable[..., Server], standin: StandIn, *, whole: bool) -> None:
+    """What waits for results when its worker is killed, or all of its server, asks the API no more, and ends."""
+    standin.reply = lambda _: Reply((ToolUse("look", {}),))
+    server = serve(CLAUDE_PROXY_SPARES="0")
+    for model in ("sonnet", "opus", "haiku"):
+        Talk(server, model=model, tools=[LOOK]).ask("Hello")
+    before, worker = processes(server), server.worker()
+    assert server.get("/ready")[1]["kept"]["parked"] == len(before) == 3
+    if whole:
+        server.process.kill()
+    worker.kill()
+    until(lambda: not living(before), 30, "end of the processes")
+    assert len(standin.messages) == 3

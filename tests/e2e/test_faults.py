@@ -153,7 +153,7 @@ def test_hang(patient: Server, word: str, begun: str | None, *, stream: bool) ->
     """A CLI that falls silent is a 504 in time, and is ended even when it does not want to."""
     began = time.monotonic()
     assert_failed(patient.chat(word, stream=stream), 504, "timeout", begun=begun if stream else None)
-    assert 1.5 <= time.monotonic() - began < 5
+    assert 1.5 <= time.monotonic() - began < 10
     assert_whole(patient)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import http.client
 import json
+import selectors
 import socket
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -65,6 +66,9 @@ def test_strangers_are_refused_everywhere(
             assert not [name for name in headers if name.startswith("access-control-")]
             if method != "HEAD":
                 error = json.loads(body)["error"]
+                if isinstance(error, str):  # Ollama's has no more than a sentence
+                    assert path.startswith("/api/")
+                    continue
                 # The Messages API has an envelope of its own, with the code among the details.
                 assert (error["code"] if "code" in error else error["details"]["error_code"]) == code
                 assert error["type"] == "permission_error"
@@ -251,9 +255,9 @@ def test_answer_does_not_wait_for_the_body(fake_server: Server) -> None:
     with socket.create_connection(("127.0.0.1", fake_server.port), timeout=10) as connection:
         connection.sendall(b"POST /nowhere HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\n")
         read_until(connection, b"not_found")
-        assert time.monotonic() - began < 0.8
+        assert time.monotonic() - began < 3
         read_to_end(connection)
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 10
 
 
 def in_chunks(server: Server, parts: Iterable[bytes]) -> tuple[int, bytes]:
@@ -303,6 +307,54 @@ def test_pictures_take_no_places(fake_server: Server) -> None:
         own = pictures.enter_context(contextlib.closing(fake_server.connect()))
         own.request("GET", "/events", headers={"Sec-Fetch-Site": "same-origin"})
         assert own.getresponse().status == 200
+
+
+def test_what_foreign_pages_cause(fake_server: Server) -> None:
+    """A picture, script or frame of another site gets nothing from any page but `/health`."""
+    for dest in ("image", "script", "iframe"):
+        foreign = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "no-cors", "Sec-Fetch-Dest": dest}
+        assert fake_server.request("GET", "/health", headers=foreign)[0] == 200
+        for path in ("/", "/events", "/metrics", "/ready", "/v1/models", "/openapi.json"):
+            status, _, body = fake_server.request("GET", path, headers=foreign)
+            assert (path, status, error_of(body)["code"]) == (path, 403, "origin_not_allowed")
+
+
+def test_pages_that_are_allowed(serve: Callable[..., Server]) -> None:
+    """An allowed page, an app's too, may send every header that it asks for; another may send none."""
+    server = serve(
+        CLAUDE_BIN=str(FAKE_CLAUDE),
+        CLAUDE_PROXY_SPARES="0",
+        CLAUDE_PROXY_ALLOWED_ORIGINS="https://chat.example,app://,tauri://localhost",
+    )
+    names = "authorization,content-type,dangerously-allow-browser,http-referer,x-title,x-whatever-comes"
+    asking = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": names}
+    for origin in ("https://chat.example", "app://obsidian.md", "tauri://localhost"):
+        status, headers, _ = server.request("OPTIONS", "/v1/chat/completions", headers={"Origin": origin, **asking})
+        assert (status, headers["access-control-allow-origin"]) == (204, origin)
+        assert headers["access-control-allow-headers"] == names
+        status, headers, _ = server.request("POST", "/v1/chat/completions", QUESTION, {"Origin": origin})
+        assert (status, headers["access-control-allow-origin"]) == (200, origin)
+    status, headers, _ = server.request("OPTIONS", "/v1/models", headers={"Origin": "tauri://other", **asking})
+    assert (status, "access-control-allow-headers" in headers) == (403, False)
+
+
+def test_bodies_in_flight(small: Server) -> None:
+    """Bodies are bounded in all: beyond six of the largest a large one is a 429, and a small one is answered."""
+    head = b"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000\r\n\r\n"
+    with contextlib.ExitStack() as stack:
+        connections = []
+        for _ in range(10):
+            connection = stack.enter_context(socket.create_connection(("127.0.0.1", small.port), timeout=30))
+            connection.sendall(head + b" " * 990_000)
+            connections.append(connection)
+        with selectors.DefaultSelector() as selector:
+            for connection in connections:
+                selector.register(connection, selectors.EVENT_READ)
+            (key, _), *_ = selector.select(30)
+        data = read_to_end(key.fileobj)  # type: ignore[arg-type]
+        assert data.startswith(b"HTTP/1.1 429 ")
+        assert b"bodies_too_large" in data
+        assert small.request("POST", "/v1/chat/completions", QUESTION)[0] == 200
 
 
 BROKEN = (

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from conftest import FAKE_CLAUDE
-from server import Server
+from server import CONFIG, GUNICORN, Server
 
 KILOBYTE = 1024
 TURN = 100 * KILOBYTE
@@ -80,3 +80,33 @@ def test_a_deleted_session(server: Server) -> None:
     assert server.request("DELETE", "/v1/sessions/s")[0] == 200
     assert not holds(server.state, word)
     assert size(server.state) < TURN
+
+
+def test_room(serve: Callable[..., Server]) -> None:
+    """A key that keeps too much loses its own oldest responses; all keys together, those used longest ago."""
+    keys = ",".join(f"{name}:{name * 16}" for name in "abc")
+    argv = (*GUNICORN, *CONFIG, "tests.small_store_wsgi:app")
+    server = serve(argv, CLAUDE_BIN=str(FAKE_CLAUDE), CLAUDE_PROXY_SPARES="0", CLAUDE_PROXY_API_KEYS=keys)
+
+    def send(key: str, method: str, path: str, body: object = None) -> tuple[int, bytes]:
+        status, _, data = server.request(method, path, body, {"x-api-key": key * 16})
+        return status, data
+
+    def create(key: str) -> str:
+        status, data = send(
+            key, "POST", "/v1/responses", {"model": "sonnet", "input": f"hello {secrets.token_hex(TURN // 2)}"}
+        )
+        assert status == 200, data
+        return str(json.loads(data)["id"])
+
+    def left(key: str, names: list[str]) -> list[int]:
+        return [send(key, "GET", f"/v1/responses/{name}")[0] for name in names]
+
+    first = [create("a")]
+    second = [create("b") for _ in range(7)]
+    assert left("b", second) == [404, 404, 404, 200, 200, 200, 200]
+    assert left("a", first) == [200]
+    third = [create("c") for _ in range(4)]
+    assert left("c", third) == [200] * 4
+    assert left("b", second[3:]).count(404) >= 1
+    assert size(server.state) < 14 * TURN

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
+import hermetic
 import pytest
 from server import Server, until
-from talk import process_of
+from talk import process_of, turns
 
 from app.keys.file import KeyFile
 from app.standin import Reply, StandIn, Text, Thinking, ToolUse
@@ -125,3 +127,45 @@ def test_a_name_given_again(given: Callable[..., tuple[Server, KeyFile]], standi
     assert new.chat(history)[0] in STARTED_FOR_IT
     new.chat([user("Which word?")], session_id="s")
     assert "hunter2" not in json.dumps(standin.messages[-1])
+
+
+def test_what_an_agent_saw(given: Callable[..., tuple[Server, KeyFile]], standin: StandIn, tmp_path: Path) -> None:
+    """What a tool read for one key is in no API request of another, whose history is the same."""
+    note = tmp_path / "note.txt"
+    note.write_text("hunter2")
+
+    def reply(body: dict[str, Any]) -> Reply:
+        if any(block["type"] == "tool_result" for _, blocks in turns(body) for block in blocks):
+            return Reply((Text(["Seen."]),))
+        return Reply((ToolUse("Read", {"file_path": str(note)}),))
+
+    standin.reply = reply
+    root = {"CLAUDE_PROXY_PASS_ENV": f"{hermetic.PASSED},IS_SANDBOX", "IS_SANDBOX": "1"}
+    server, file = given(CLAUDE_PROXY_TOOLS="Read", CLAUDE_PROXY_TOOLS_FOR="ann,bob", **root)
+    ann, bob = (Caller(server, file.add(name)) for name in ("ann", "bob"))
+    history = [user("Read it.")]
+    assert ann.chat(history)[1]["content"] == "Seen."
+    assert "hunter2" in json.dumps(standin.messages[-1])
+    history += [{"role": "assistant", "content": "Seen."}, user("And?")]
+    standin.reply = lambda _: Reply((Text(["Well."]),))
+    assert bob.chat(history)[0] in STARTED_FOR_IT
+    assert "hunter2" not in json.dumps(standin.messages[-1])
+    assert ann.chat(history)[0] == "kept"
+    assert "hunter2" in json.dumps(standin.messages[-1])
+
+
+def test_figures(given: Callable[..., tuple[Server, KeyFile]], standin: StandIn) -> None:
+    """A key's metrics are its own; those of all are shown to the key that the operator named."""
+    server, file = given(CLAUDE_PROXY_ADMIN_KEYS="boss")
+    secrets = {name: file.add(name) for name in ("ann", "bob", "boss")}
+    for name in ("ann", "bob"):
+        assert Caller(server, secrets[name]).send("GET", "/v1/models")[0] == 200
+
+    def seen(name: str) -> set[str]:
+        headers = {"Authorization": f"Bearer {secrets[name]}"}
+        status, _, data = server.request("GET", "/metrics", headers=headers)
+        assert status == 200
+        return {other for other in secrets if f'key="{other}"' in data.decode()}
+
+    assert (seen("ann"), seen("bob")) == ({"ann"}, {"bob"})
+    assert seen("boss") >= {"ann", "bob"}

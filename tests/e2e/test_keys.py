@@ -119,7 +119,8 @@ def test_json_log(closed: Callable[..., Server]) -> None:
     lines = [json.loads(line) for line in server.log.splitlines()]
     assert all(list(line)[:4] == ["ts", "level", "logger", "message"] for line in lines)
     assert any(line["logger"] == "gunicorn" and "Listening at" in line["message"] for line in lines)
-    first, last = (line for line in lines if line.get("id") == headers["x-request-id"])
+    ours = [line for line in lines if line["logger"] == "app.request"]
+    first, last = (line for line in ours if line.get("id") == headers["x-request-id"])
     common = {"path": "/v1/chat/completions", "key": "laptop", "served": "cold", "model": "claude-fake-1"}
     assert {**common, "method": "POST", "status": 200}.items() <= first.items()
     assert common.items() <= last.items()

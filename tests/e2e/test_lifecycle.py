@@ -44,13 +44,13 @@ def assert_ended_honestly(data: bytes, text: str) -> None:
 
 
 def test_term_while_idle(serve: Callable[..., Server]) -> None:
-    """An idle server stops within about three seconds of SIGTERM, with status 0 and its spare."""
+    """An idle server stops soon after SIGTERM, with status 0 and its spare."""
     server = serve()
     server.wait_for_spare()
     spare = pids(server)
     began = time.monotonic()
     assert server.stop() == 0
-    assert time.monotonic() - began < 5  # about two on a machine with nothing else to do
+    assert time.monotonic() - began < 8  # about two on a machine with nothing else to do
     assert not living(spare)
     assert list((server.state / "processes").iterdir()) == []
 
@@ -147,6 +147,42 @@ def test_term_lets_a_turn_finish(serve: Callable[..., Server], standin: StandIn,
     assert server.children() == []
 
 
+def test_term_answers_who_has_connected(serve: Callable[..., Server]) -> None:
+    """Whoever has connected before the worker stops listening is answered, not reset and not told to come back."""
+    server = serve(**FAKE)
+    server.wait_for_spare()
+    worker = server.worker()
+    worker.suspend()  # so that it finds them and the signal at the same moment
+    with contextlib.ExitStack() as stack:
+        connections = [stack.enter_context(server.open_stream("Hello.", stream=False)) for _ in range(8)]
+        server.process.send_signal(signal.SIGTERM)
+        time.sleep(1.1)  # the worker looks once a second whether it is to end
+        worker.resume()
+        answers = [read_to_end(connection) for connection in connections]
+    assert [answer.split()[1] for answer in answers] == [b"200"] * 8
+    assert server.process.wait(20) == 0
+
+
+def test_two_workers(serve: Callable[..., Server]) -> None:
+    """`serve --workers 2` has both answer at one address; one that dies takes no session with it, and is replaced."""
+    command = str(Path(sys.executable).with_name("claude-max-api"))
+    server = serve((command, "serve", "--workers", "2"), **FAKE)
+
+    def spared() -> int:
+        return sum(bool(worker.children()) for worker in server.workers())
+
+    until(lambda: spared() == 2, 20, "two workers with a spare each")
+    assert "2 workers answer there." in server.log
+    assert [server.chat(f"Hello {number}.", session_id="garden")[0] for number in range(6)] == [200] * 6
+    dead = server.worker()
+    dead.kill()
+    until(lambda: dead not in server.workers() and spared() == 2, 20, "another worker")
+    assert server.chat("Hello again.", session_id="garden")[0] == 200
+    assert len(server.get("/v1/sessions/garden")[1]["messages"]) == 14
+    assert server.stop(signal.SIGTERM) == 0
+    assert server.children() == []
+
+
 @pytest.mark.parametrize("seconds", [2, 5])
 def test_term_ends_a_long_stream(serve: Callable[..., Server], standin: StandIn, seconds: int) -> None:
     """A turn that takes too long is ended within the graceful time-out, and its client is told so."""
@@ -200,7 +236,7 @@ def test_quick_stop(serve: Callable[..., Server], number: int) -> None:
         data = head + read_to_end(connection)
     assert_ended_honestly(data, "Hello ")
     assert server.process.wait(10) == 0
-    assert time.monotonic() - began < 4
+    assert time.monotonic() - began < 8
     assert not living(before)
     assert server.children() == []
 
@@ -225,8 +261,33 @@ def test_reload(serve: Callable[..., Server]) -> None:
     assert server.children() == []
 
 
+def test_reload_of_the_file(serve: Callable[..., Server], tmp_path: Path) -> None:
+    """SIGHUP has the file read again, the port included; with a mistake in it all goes on as it was, which is said."""
+    file, ports = tmp_path / "config.toml", [free_port(), free_port()]
+    file.write_text(f"port = {ports[0]}\nspares = 0\n")
+    server = serve(wait=False, PORT="", CLAUDE_PROXY_CONFIG=str(file), **FAKE)
+    server.port = ports[0]
+    server.wait()
+    assert server.get("/ready")[1]["spares"]["wanted"] == 0
+    file.write_text(f"port = {ports[1]}\nspares = many\n")
+    server.process.send_signal(signal.SIGHUP)
+    until(lambda: "not reloaded" in server.log, 20, "the refusal")
+    assert f"{file}:2: this is no TOML" in server.log
+    assert server.get("/health")[0] == 200
+    file.write_text(f'port = {ports[1]}\nspares = 2\nlog_level = "many"\n')
+    server.process.send_signal(signal.SIGHUP)
+    until(lambda: f"{file}:3: log_level" in server.log, 20, "the second refusal")
+    assert server.get("/health")[0] == 200
+    file.write_text(f"port = {ports[1]}\nspares = 2\n")
+    server.process.send_signal(signal.SIGHUP)
+    server.port = ports[1]
+    server.wait()
+    assert server.get("/ready")[1]["spares"]["wanted"] == 2
+    assert server.stop() == 0
+
+
 def test_kill_of_the_worker(serve: Callable[..., Server]) -> None:
-    """A killed worker's processes are ended by the next one, those that do not notice its death too."""
+    """A killed worker's processes end with it, those that do not notice its death too, and another serves."""
     server = serve(**FAKE)
     server.wait_for_spare()
     with server.open_stream("stubborn") as connection:
@@ -241,11 +302,10 @@ def test_kill_of_the_worker(serve: Callable[..., Server]) -> None:
     server.wait()
     until(server.is_whole, 15, "a whole server")
     assert server.chat("hello")[0] == 200
-    assert "swept orphans=1" in server.log
 
 
 def test_kill_of_everything(serve: Callable[..., Server], standin: StandIn) -> None:
-    """After SIGKILL of master and worker an idle CLI leaves by itself, a busy one with the end of its turn."""
+    """After SIGKILL of master and worker their CLIs end this moment, idle or busy."""
     standin.reply = lambda _: Reply((Text(["One ", "two ", "three."], pause=1.0),))
     server = serve(CLAUDE_PROXY_SPARES="2")
     server.wait_for_spare(2)
@@ -260,7 +320,10 @@ def test_kill_of_everything(serve: Callable[..., Server], standin: StandIn) -> N
 
 
 def test_next_start_sweeps(serve: Callable[..., Server], tmp_path: Path) -> None:
-    """What survived a SIGKILL of everything is ended by the next server on the same state folder, and nothing else."""
+    """What survived a SIGKILL of everything, the undertaker too, is ended by the next server on the same state folder.
+
+    Nothing else is.
+    """
     state = {"CLAUDE_PROXY_STATE_DIR": str(tmp_path / "state"), **FAKE}
     server = serve(**state)
     server.wait_for_spare()
@@ -268,8 +331,9 @@ def test_next_start_sweeps(serve: Callable[..., Server], tmp_path: Path) -> None
         read_until(connection, b"Hello ")
         stubborn = pids(server)
         worker = server.worker()
-        server.process.kill()
-        worker.kill()
+        (undertaker,) = [child for child in worker.children() if child.cwd() == "/"]
+        for process in (undertaker, server.process, worker):
+            process.kill()
     until(lambda: len(living(stubborn)) == 2, what="the stubborn ones")
     with subprocess.Popen(["sleep", "60"], start_new_session=True) as stranger:
         # A record whose number belongs to a stranger by now.
@@ -282,6 +346,7 @@ def test_next_start_sweeps(serve: Callable[..., Server], tmp_path: Path) -> None
         assert stranger.poll() is None
         stranger.kill()
     following.wait_for_spare()
+    assert "swept orphans=1" in following.log
     assert following.chat("hello")[0] == 200
     assert following.stop() == 0
     assert list((tmp_path / "state" / "processes").iterdir()) == []

@@ -196,3 +196,79 @@ def test_attribution_in_a_chat(server: Server, standin: StandIn) -> None:
     assert (status, headers["x-proxy-ignored"]) == (200, "system.x-anthropic-billing-header")
     first, *_, last = [block["text"] for block in standin.messages[-1]["system"]]
     assert (first.startswith("x-anthropic-billing-header"), "9.9.999" in first, last) == (True, False, "Be kind.")
+
+
+def test_words_between_calls_and_outputs(server: Server, standin: StandIn) -> None:
+    """A response's input with the assistant's words between calls and their outputs reaches the API in its order."""
+    calls = [{"type": "function_call", "call_id": name, "name": "look", "arguments": "{}"} for name in ("a1", "b2")]
+    outputs = [{"type": "function_call_output", "call_id": name, "output": f"seen {name}"} for name in ("a1", "b2")]
+    words = {"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": "I look."}]}
+    body = {"model": "sonnet", "input": [HI, *calls, words, *outputs]}
+    status, _, data = server.request("POST", "/v1/responses", body)
+    assert status == 200, data
+    (_, (said, first), (answered, second)) = turns(standin.messages[-1])
+    assert (said, [block["type"] for block in first]) == ("assistant", ["text", "tool_use", "tool_use"])
+    assert (answered, [block["tool_use_id"] for block in second]) == ("user", ["a1", "b2"])
+
+
+@pytest.mark.parametrize("ask", [_chat, _responses, _messages])
+def test_two_results(ask: Callable[[], tuple[str, dict[str, Any]]], server: Server, standin: StandIn) -> None:
+    """A second, other result of a call is refused with the words for it, and nothing is asked."""
+    path, body = ask()
+    if path == "/v1/responses":
+        body["input"][-1:] = [{"type": "function_call_output", "call_id": "b2", "output": "seen again"}]
+        place = "input[4].call_id"
+    elif path == "/v1/messages":
+        content = body["messages"][-1]["content"]
+        content[1:] = [{**content[0], "content": "seen again"}]
+        place = "messages[2].content[1].tool_use_id"
+    else:
+        body["messages"][-1] = {"role": "tool", "tool_call_id": "b2", "content": "seen again"}
+        place = "messages[3].tool_call_id"
+    status, _, data = server.request("POST", path, {"model": "sonnet", **body})
+    assert status == 400
+    assert json.loads(data)["error"]["message"].startswith(f"{place} 'b2' has another result already")
+    assert standin.messages == []
+
+
+LEFT_OUT = [
+    (
+        "/v1/messages",
+        {"thinking": {"type": "adaptive", "display": "updates"}, "output_config": {"effort": "deepest"}},
+        "thinking.display, output_config.effort",
+    ),
+    ("/v1/messages", {"tools": [{"type": "bash_20250124", "name": "bash"}]}, "tools.bash_20250124"),
+    ("/v1/chat/completions", {"reasoning_effort": "deepest"}, "reasoning_effort"),
+    (
+        "/v1/chat/completions",
+        {"tools": [{"type": "custom", "custom": {"name": "a"}}, {"type": "web_search"}]},
+        "tools.custom, tools.web_search",
+    ),
+    ("/v1/responses", {"reasoning": {"effort": "deepest"}}, "reasoning.effort"),
+    (
+        "/v1/responses",
+        {"tools": [{"type": kind} for kind in ("custom", "local_shell", "file_search", "web_search")]},
+        "tools.custom, tools.local_shell, tools.file_search, tools.web_search",
+    ),
+]
+
+
+@pytest.mark.parametrize(("path", "fields", "named"), LEFT_OUT)
+def test_left_out(server: Server, standin: StandIn, path: str, fields: dict[str, Any], named: str) -> None:
+    """What is not known of an option that only tunes, and tools that are not offered here, are left out and named."""
+    said = {"input": "Hi"} if path == "/v1/responses" else {"messages": [HI], "max_tokens": 2000}
+    status, headers, data = server.request("POST", path, {"model": "sonnet", **said, **fields})
+    assert (status, headers.get("x-proxy-ignored")) == (200, named), data
+    assert not standin.messages[-1].get("tools")
+
+
+@pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/responses"])
+def test_forced_tool(server: Server, standin: StandIn, path: str) -> None:
+    """Where the request forces a tool that is not offered here, it is refused, and nothing is asked."""
+    said = {"input": "Hi"} if path == "/v1/responses" else {"messages": [HI]}
+    forced = {"type": "custom", "name": "a"}
+    status, _, data = server.request(
+        "POST", path, {"model": "sonnet", **said, "tools": [forced], "tool_choice": forced}
+    )
+    assert (status, json.loads(data)["error"]["param"]) == (400, "tool_choice.type")
+    assert standin.messages == []

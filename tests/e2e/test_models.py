@@ -17,6 +17,7 @@ VERSION = {"anthropic-version": "2023-06-01"}
 @pytest.mark.parametrize(
     ("name", "model"),
     [
+        ("claude-sonnet-4.5", "claude-sonnet-4-5"),
         ("anthropic/claude-sonnet-4.5", "claude-sonnet-4-5"),
         ("claude-4.5-haiku-thinking", "claude-haiku-4-5"),
         ("us.anthropic.claude-opus-4-6-v1:0", "claude-opus-4-6"),

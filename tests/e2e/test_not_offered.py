@@ -15,7 +15,6 @@ VERSION = {"anthropic-version": "2023-06-01"}
 @pytest.mark.parametrize(
     ("method", "path", "words"),
     [
-        ("POST", "/v1/responses/input_tokens", "Counting tokens"),
         ("POST", "/v1/responses/compact", "Compacting"),
         ("POST", "/v1/responses/resp_1/cancel", "background"),
         ("GET", "/v1/responses/resp_1/input_items", "input of a response"),
@@ -23,7 +22,6 @@ VERSION = {"anthropic-version": "2023-06-01"}
         ("POST", "/v1/chat/completions/chatcmpl-1", "not stored"),
         ("DELETE", "/v1/chat/completions/chatcmpl-1", "not stored"),
         ("GET", "/v1/chat/completions/chatcmpl-1/messages", "not stored"),
-        ("POST", "/v1/messages/count_tokens", "Counting tokens"),
         ("POST", "/v1/messages/batches", "Batches"),
         ("GET", "/v1/messages/batches", "Batches"),
         ("GET", "/v1/messages/batches/msgbatch_1/results", "Batches"),
@@ -42,7 +40,6 @@ VERSION = {"anthropic-version": "2023-06-01"}
         ("POST", "/v1/assistants", "/v1/responses"),
         ("POST", "/v1/vector_stores", "not offered"),
         ("POST", "/embeddings", "Embeddings"),
-        ("POST", "/responses/input_tokens/", "Counting tokens"),
     ],
 )
 def test_not_offered(fake_server: Server, method: str, path: str, words: str) -> None:
@@ -81,11 +78,9 @@ def test_words(fake_server: Server, path: str) -> None:
 def test_sdks(fake_server: Server) -> None:
     """The SDKs raise it as what it is."""
     with openai.OpenAI(base_url=f"{fake_server.url}/v1", api_key="x") as client:
-        with pytest.raises(openai.InternalServerError, match="Counting tokens") as counting:
-            client.responses.input_tokens.count(model="sonnet", input="Hi")
-        assert counting.value.status_code == 501
-        with pytest.raises(openai.InternalServerError, match="Embeddings"):
+        with pytest.raises(openai.InternalServerError, match="Embeddings") as refused:
             client.embeddings.create(model="x", input="Hi")
+        assert refused.value.status_code == 501
     with (
         anthropic.Anthropic(base_url=fake_server.url, api_key="x") as claude,
         pytest.raises(anthropic.APIStatusError, match="Batches"),

@@ -164,15 +164,17 @@ def test_a_passing_note(serve: Callable[..., Server], standin: StandIn) -> None:
     assert str(last).count("BEGIN_OPENCLAW") == 1
 
 
+@pytest.mark.parametrize("began", [True, False])
 @pytest.mark.parametrize("stream", [True, False])
-def test_a_client_that_left(serve: Callable[..., Server], standin: StandIn, *, stream: bool) -> None:
-    """Its turn ends at once, the API is asked no more, and its process answers the next one."""
+def test_a_client_that_left(serve: Callable[..., Server], standin: StandIn, *, stream: bool, began: bool) -> None:
+    """Its turn ends at once, the API is asked no more, its process answers the next one, and nothing has failed."""
     server = serve()
     server.wait_for_spare()
-    standin.reply = lambda _: Reply((Text(["One ", "two ", "three."]),), silent_after=2)
+    words = Text(["One ", "two ", "three."])
+    standin.reply = lambda _: Reply((words,), silent_after=2) if began else Reply((words,), delay=30)
     left = standin.disconnects
     with server.open_stream("Hello", stream=stream) as connection:
-        if stream:
+        if stream and began:
             read_until(connection, b"two ")
         until(lambda: standin.active == 1, what="turn")
         time.sleep(0.1)
@@ -183,6 +185,7 @@ def test_a_client_that_left(serve: Callable[..., Server], standin: StandIn, *, s
     assert asked(standin.messages[0]) == asked(standin.messages[1])
     assert len(set(processes(standin))) == 1
     assert len(standin.messages) == 2
+    assert " ERROR " not in server.log
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSTOP])

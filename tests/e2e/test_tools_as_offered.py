@@ -9,6 +9,7 @@ import zlib
 from typing import Any
 
 import pytest
+from schemas import SCHEMAS
 from server import Server, events
 from talk import turns
 
@@ -132,6 +133,23 @@ def test_tools_reach_the_api_as_they_are(server: Server, standin: StandIn, route
     told = [(tool["name"], tool.get("description", ""), tool["input_schema"]) for tool in body["tools"]]
     assert told == [(name, description, schema) for name, (description, schema) in TOOLS.items()]
     assert {key for tool in body["tools"] for key in tool} == {"name", "description", "input_schema"}
+
+
+@pytest.mark.parametrize("route", ROUTES)
+def test_every_library_schema(server: Server, standin: StandIn, route: str) -> None:
+    """What the libraries write as the input of a tool reaches the API as it is, but for names that it refuses."""
+    tools = {name.replace(" ", "_"): ("Go", schema) for name, (schema, _, _) in SCHEMAS.items()}
+    asked(server, route, tools)
+    (body,) = standin.messages
+    told = {tool["name"]: tool["input_schema"] for tool in body["tools"]}
+    assert list(told) == list(tools)
+    same = [name for name in tools if name not in ("gemini", "openai_strict", "msgspec")]
+    assert {name: told[name] for name in same} == {name: tools[name][1] for name in same}
+    assert list(told["gemini"]["properties"])[:2] == ["city", "size"]
+    assert told["gemini"]["required"] == list(told["gemini"]["properties"])[::2]
+    for name in ("gemini", "openai_strict", "msgspec"):
+        rest = {word: value for word, value in tools[name][1].items() if word not in ("properties", "required")}
+        assert rest.items() <= {"$ref": rest.get("$ref"), **told[name]}.items()
 
 
 @pytest.mark.parametrize("route", ROUTES)

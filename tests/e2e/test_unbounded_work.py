@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from conftest import FAKE_CLAUDE
 
-from tests.attack.attacks import ATTACKS
+from tests.attack.attacks import ATTACKS, CHAT, HI, MESSAGES, RESPONSES, chat, doubled, form, function, properties
 from tests.attack.pulse import Pulse
 
 # The CPU time, in seconds, that the worker may take while somebody waits for an answer: what a busy machine does to the
@@ -55,3 +57,29 @@ def test_others_are_answered(attacked, name):
     assert set(outcome) <= ROWS[name]
     assert held < MOST_HELD
     assert silence < LONGEST
+
+
+FUNCTION, FORM = "tools[0].function.parameters", "response_format.json_schema.schema"
+TOO_MUCH = {
+    "messages": (CHAT, chat(*[HI] * 20_001), "messages"),
+    "input": (RESPONSES, {"model": "sonnet", "input": [HI] * 20_001}, "input"),
+    "properties": (CHAT, chat(tools=[function(properties(20_001))]), FUNCTION),
+    "references of a tool": (CHAT, chat(tools=[function(doubled(17))]), FUNCTION),
+    "references of a form": (CHAT, chat(response_format=form(doubled(17))), FORM),
+    "pattern": (CHAT, chat(response_format=form({"properties": {"a": {"pattern": "a" * 8_000_000}}})), FORM),
+    "metadata": (CHAT, chat(metadata=[[]] * 500_001), "metadata"),
+    "system": (MESSAGES, {"model": "sonnet", "max_tokens": 9, "system": "\n" * 6_000_001, "messages": [HI]}, "system"),
+    "newlines": (CHAT, chat({"role": "system", "content": "\n" * 10_000_000}, HI), "messages"),
+    "backslashes": (CHAT, chat({"role": "user", "content": "\\" * 6_000_001}, tools=[{}] * 10), "messages"),
+}
+
+
+@pytest.mark.parametrize("name", TOO_MUCH)
+def test_field_is_named(attacked, name):
+    """Whoever asks for too much learns where it is."""
+    path, body, field = TOO_MUCH[name]
+    status, _, data = attacked.request("POST", path, body, timeout=60)
+    error = json.loads(data)["error"]
+    assert status == 400
+    assert error["message"].startswith(f"{field} ")
+    assert error.get("param", field) == field

@@ -13,6 +13,7 @@ import pytest
 from app.errors import ConfigError
 from app.keys.file import KeyFile
 from app.keys.key import digest
+from app.keys.terms import Terms
 
 
 @pytest.fixture
@@ -148,3 +149,15 @@ def test_signature(file):
         seen.append(file.signature())
     assert seen[0] is seen[-1] is None
     assert all(one != other for one, other in itertools.pairwise(seen))
+
+
+def test_terms_and_other_versions(tmp_path):
+    """A file of an older server has keys without terms, and what a newer one adds is passed over."""
+    file = KeyFile(tmp_path)
+    file.add("plain")
+    assert "terms" not in file.path.read_text()
+    file.add("phone", Terms(tokens_per_day=5))
+    text = file.path.read_text().replace('"tokens_per_day"', '"of_a_newer_one": {}, "tokens_per_day"')
+    file.path.write_text(text)
+    assert [key.terms for key in file.read()] == [Terms(), Terms(tokens_per_day=5)]
+    assert file.change("phone", {"tokens_per_day": None, "personal": True}) == Terms(personal=True)

@@ -1,4 +1,7 @@
-"""`python -m tests.load [--minutes 10] [--clients 6]`: mixed traffic; status 1 when something leaks or is wrong."""
+"""`python -m tests.load [--minutes 10] [--clients 6]`: mixed traffic.
+
+The status is 1 when something leaks or is wrong, or where the ledger has other sums than the API sent.
+"""
 
 from __future__ import annotations
 
@@ -17,8 +20,9 @@ from app.standin import StandIn
 from tests.bench.place import Place
 
 from .answers import reply
+from .bills import Audit, Bills
 from .condition import Condition
-from .traffic import KINDS
+from .traffic import KINDS, visit
 
 SETTINGS = {
     # Fewer turns than clients, so that some wait; kept processes end soon, so that the end is like the beginning.
@@ -43,7 +47,7 @@ class Tally:
         """Be a client of this kind once."""
         began = time.monotonic()
         try:
-            requests, wrong = KINDS[kind][1](server), None
+            requests, wrong = visit(kind, server), None
         except Exception as error:  # noqa: BLE001 - whatever it is, the client did not get what was its own
             requests, wrong = 1, f"{kind}: {error!r:.400}"
         with self._lock:
@@ -67,6 +71,8 @@ def main() -> None:
     parser.add_argument("--clients", type=int, default=6)
     given = parser.parse_args()
     with Place() as place, StandIn(reply=reply, record=False) as api:
+        bills = Bills()
+        api.bill = bills.take
         server = place.server(argv=COMMAND, ANTHROPIC_BASE_URL=api.url, **SETTINGS)
         server.wait_for_spare()
         warm = Tally()
@@ -77,10 +83,12 @@ def main() -> None:
         tally = Tally()
         _serve(server, tally, given.minutes, given.clients)
         after = Condition.at_rest(server)
+        audit = Audit(server.state / "usage.db", bills, warm.requests + tally.requests)
         wrong = [*warm.wrong, *tally.wrong, *(f"refused by the API: {one}" for one in api.rejected)]
+        wrong += audit.wrong
         wrong += [f"log: {line}" for line in server.log.splitlines() if " ERROR " in line or "Traceback" in line]
     leaks = before.leaks(after)
-    print(f"\n{tally.table()}\n\nbefore: {before}\nafter:  {after}")
+    print(f"\n{tally.table()}\n\n{audit.table}\n\nbefore: {before}\nafter:  {after}")
     total = sum(tally.requests.values())
     print(f"{total:,} requests in {given.minutes:g} minutes; {len(wrong)} wrong, {len(leaks)} leaks")
     for one in [*wrong[:20], *leaks]:
@@ -98,7 +106,7 @@ class _Kinds:
     def next(self) -> str:
         with self._lock:
             if not self._left:
-                self._left = [kind for kind, (weight, _) in KINDS.items() for _ in range(weight)]
+                self._left = [kind for kind, told in KINDS.items() for _ in range(told.weight)]
                 random.shuffle(self._left)
             return self._left.pop()
 
@@ -125,4 +133,5 @@ def _serve(server: Server, tally: Tally, minutes: float, clients: int) -> None:
         thread.join()
 
 
-main()
+if __name__ == "__main__":
+    main()

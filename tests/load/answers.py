@@ -11,8 +11,13 @@ from talk import turns
 from app.standin import Failure, Reply, Text, ToolUse
 
 LONG, HUGE, PACED = 300, 3000, 40
-MARK = re.compile(r"mark[0-9a-f]{12}")
-QUESTION = re.compile(rf"({MARK.pattern}) asks for (\w+), number (\d+)\.")
+# Of each answer, so that the ledger has tokens of every kind.
+CACHED = {"cache_read": 900, "cache_creation": 120}
+# Its first two digits are the number of the asker's kind.
+MARK = re.compile(r"mark([0-9a-f]{2})[0-9a-f]{10}")
+QUESTION = re.compile(r"(mark[0-9a-f]{12}) asks for (\w+), number (\d+)\.")
+# Who has had its answer broken off.
+BROKEN: set[str] = set()
 
 
 class Asked(NamedTuple):
@@ -57,13 +62,19 @@ def reply(body: dict[str, Any]) -> Reply | Failure:
             return Failure(400, "invalid_request_error", f"{asked.mark} asks for too much.")
         case "tools":
             return _tools(asked, told)
-    marks = set(MARK.findall(str(told)))
-    return Reply((Text(asked.pieces(marks, len(told)), pause=0.05 if asked.kind == "paced" else 0),))
+    marks = {match[0] for match in MARK.finditer(str(told))}
+    text = Text(asked.pieces(marks, len(told)), pause=0.05 if asked.kind == "paced" else 0)
+    if asked.kind == "bounded":
+        return Reply((text,), stop_reason="max_tokens", **CACHED)
+    if asked.kind == "broken" and asked.mark not in BROKEN:
+        BROKEN.add(asked.mark)
+        return Reply((text,), cut_after=1, **CACHED)
+    return Reply((text,), **CACHED)
 
 
 def _tools(asked: Asked, told: list[tuple[str, Any]]) -> Reply:
     results = [block for _, blocks in told for block in blocks if block["type"] == "tool_result"]
     if len(results) < asked.number:
-        return Reply((ToolUse("look", {"mark": asked.mark, "round": len(results)}),))
+        return Reply((ToolUse("look", {"mark": asked.mark, "round": len(results)}),), **CACHED)
     found = [part["text"] for block in results for part in block["content"]]
-    return Reply((Text([f"{one}; " for one in found]),))
+    return Reply((Text([f"{one}; " for one in found]),), **CACHED)

@@ -27,7 +27,7 @@ def post_worker_init(worker: Any) -> None:
 
     from app import watchdog
 
-    watchdog.STALL, watchdog.LOOK = 0.01, 0.004
+    watchdog.STALL_SECONDS, watchdog.LOOK_SECONDS = 0.01, 0.004
     _settings.post_worker_init(worker)
 
     def tell(*_: object) -> None:

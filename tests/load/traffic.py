@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import random
+import re
 import secrets
 import socket
 import time
 from collections.abc import Callable
 from http import HTTPStatus
+from typing import Literal, NamedTuple
 
 from server import Server, events, read_until, text_of
 
@@ -21,15 +24,11 @@ PATIENCE = 180.0
 NO_REQUESTS = (b"", b"{", b"[]", b'{"model": "sonnet", "messages": []}', b'{"messages": 7}', b"[" * 20_000)
 
 
-def mark() -> str:
-    return f"mark{secrets.token_hex(6)}"
-
-
 def one(kind: str) -> Callable[[Server], int]:
     """Return a client that asks once, in either mode."""
 
     def ask(server: Server) -> int:
-        asked, client = Asked(mark(), kind, 1), Client(server)
+        asked, client = Asked(mark(server), kind, 1), Client(server)
         client.ask(asked.text, stream=random.random() < 0.5)
         assert client.messages[-1]["content"] == asked.expected(1), _shown(asked, client.messages[-1]["content"])
         return 1
@@ -39,7 +38,7 @@ def one(kind: str) -> Callable[[Server], int]:
 
 def conversation(server: Server) -> int:
     """Ask five times, with the whole history."""
-    whose, client = mark(), Client(server)
+    whose, client = mark(server), Client(server)
     for number in range(5):
         asked = Asked(whose, "talk", number)
         client.ask(asked.text, stream=number % 2 == 0)
@@ -49,7 +48,7 @@ def conversation(server: Server) -> int:
 
 def edits(server: Server) -> int:
     """Ask three times; then edit the last question, an earlier one and the first, and ask for each answer again."""
-    whose, client = mark(), Client(server)
+    whose, client = mark(server), Client(server)
     for number, earlier in enumerate((0, 2, 4, 4, 2, 0)):
         asked = Asked(whose, "talk", number)
         del client.messages[earlier:]
@@ -64,7 +63,7 @@ def edits(server: Server) -> int:
 
 def notes(server: Server) -> int:
     """Have three rounds of tools, each request with a note at its end that the next one takes back."""
-    asked = Asked(mark(), "tools", 3)
+    asked = Asked(mark(server), "tools", 3)
     client = Client(server, tools=[WEATHER])
     found = {"role": "user", "content": asked.text}
     for number in range(4):
@@ -81,7 +80,7 @@ def notes(server: Server) -> int:
 
 def tools(server: Server) -> int:
     """Have three rounds of tools."""
-    asked = Asked(mark(), "tools", 3)
+    asked = Asked(mark(server), "tools", 3)
     client = Client(server, tools=[WEATHER])
     client.ask(asked.text)
     for number in range(3):
@@ -95,7 +94,7 @@ def tools(server: Server) -> int:
 
 def session(server: Server) -> int:
     """Ask four times, each time only what is new; the server has the rest."""
-    whose = mark()
+    whose = mark(server)
     for number in range(4):
         asked = Asked(whose, "session", number)
         stream = number % 2 == 0
@@ -109,7 +108,7 @@ def session(server: Server) -> int:
 
 def leave(server: Server) -> int:
     """Leave in the middle of a stream."""
-    asked = Asked(mark(), "paced", 1)
+    asked = Asked(mark(server), "paced", 1)
     with server.open_stream(asked.text) as connection:
         connection.settimeout(PATIENCE)
         text = text_of(events(_lines(read_until(connection, f"{asked.mark}/3".encode()))))
@@ -119,14 +118,45 @@ def leave(server: Server) -> int:
 
 def leave_early(server: Server) -> int:
     """Leave before there is an answer, in the queue or at the beginning of the turn."""
-    with server.open_stream(Asked(mark(), "short", 1).text, stream=random.random() < 0.5):
+    with server.open_stream(Asked(mark(server), "short", 1).text, stream=random.random() < 0.5):
         time.sleep(random.uniform(0.0, 0.3))
+    return 1
+
+
+def two_answers(server: Server) -> int:
+    """Ask for two answers at a time."""
+    asked = Asked(mark(server), "short", 1)
+    stream = random.random() < 0.5
+    status, _, body = server.chat(asked.text, stream=stream, timeout=PATIENCE, n=2)
+    assert status == 200, body
+    if stream:
+        assert body[-1] == "[DONE]", body[-1]
+        texts = [text_of([chunk for chunk in body[:-1] if chunk["choices"][0]["index"] == place]) for place in (0, 1)]
+    else:
+        texts = [choice["message"]["content"] for choice in body["choices"]]
+    assert texts == [asked.expected(1)] * 2, texts
+    return 1
+
+
+def bounded(server: Server) -> int:
+    """Ask for few tokens."""
+    asked = Asked(mark(server), "bounded", 1)
+    status, _, body = server.chat(asked.text, timeout=PATIENCE, max_tokens=5)
+    assert (status, body["choices"][0]["finish_reason"]) == (200, "length"), body
+    return 1
+
+
+def broken(server: Server) -> int:
+    """Have an answer that breaks off, and take what comes of it."""
+    asked = Asked(mark(server), "broken", 1)
+    status, _, body = server.chat(asked.text, timeout=PATIENCE)
+    assert status in {HTTPStatus.OK, HTTPStatus.BAD_GATEWAY}, body
     return 1
 
 
 def slow(server: Server) -> int:
     """Read a big answer slowly."""
-    asked = Asked(mark(), "slow", 1)
+    asked = Asked(mark(server), "slow", 1)
     parts = []
     with server.open_stream(asked.text) as connection:
         connection.settimeout(PATIENCE)
@@ -151,7 +181,7 @@ def refused(kind: str, status: int, words: str) -> Callable[[Server], int]:
     """Return a client that asks for what the API refuses."""
 
     def ask(server: Server) -> int:
-        asked = Asked(mark(), kind, 1)
+        asked = Asked(mark(server), kind, 1)
         got, _, body = server.chat(asked.text, stream=random.random() < 0.5, timeout=PATIENCE)
         if isinstance(body, list):
             # A stream that waited for its turn had begun.
@@ -165,23 +195,54 @@ def refused(kind: str, status: int, words: str) -> Callable[[Server], int]:
     return ask
 
 
-# What clients do, and how often in proportion.
-KINDS: dict[str, tuple[int, Callable[[Server], int]]] = {
-    "short": (6, one("short")),
-    "long": (3, one("long")),
-    "conversation of 5 turns": (3, conversation),
-    "edits and repeats": (3, edits),
-    "tools, 3 rounds": (3, tools),
-    "tools with passing notes": (2, notes),
-    "session of 4 turns": (2, session),
-    "slow reader": (1, slow),
-    "leaves in mid-stream": (3, leave),
-    "leaves in the queue": (3, leave_early),
-    "no request": (3, bad_body),
-    "plan limit": (1, refused("limit", 429, "usage limit")),
-    "API overloaded": (1, refused("overloaded", 503, "")),
-    "API refuses": (1, refused("refused", 400, "{mark} asks for too much")),
+class Kind(NamedTuple):
+    """How often it comes in proportion, what it does, which gives the number of its turns, and what it leaves behind.
+
+    The ledger has `all` of it, `tokens` without every price, a `part` where not all that is sent is read, or `nothing`.
+    """
+
+    weight: int
+    visit: Callable[[Server], int]
+    ledger: Literal["all", "tokens", "part", "nothing"] = "all"
+
+
+KINDS = {
+    "short": Kind(6, one("short")),
+    "long": Kind(3, one("long")),
+    "conversation of 5 turns": Kind(3, conversation),
+    "edits and repeats": Kind(3, edits),
+    "tools, 3 rounds": Kind(3, tools),
+    "tools with passing notes": Kind(2, notes),
+    "session of 4 turns": Kind(2, session),
+    "two answers": Kind(2, two_answers),
+    "bounded answer": Kind(2, bounded, "tokens"),
+    "broken answer": Kind(1, broken, "part"),
+    "slow reader": Kind(1, slow),
+    "leaves in mid-stream": Kind(3, leave, "part"),
+    "leaves in the queue": Kind(3, leave_early, "part"),
+    "no request": Kind(3, bad_body, "nothing"),
+    "plan limit": Kind(1, refused("limit", 429, "usage limit")),
+    "API overloaded": Kind(1, refused("overloaded", 503, "")),
+    "API refuses": Kind(1, refused("refused", 400, "{mark} asks for too much")),
 }
+
+
+def agent(kind: str) -> str:
+    """Return what clients of a kind call themselves, which is how the ledger tells them apart."""
+    return re.sub(r"[^a-z0-9]+", "-", kind.lower())
+
+
+def visit(kind: str, server: Server) -> int:
+    """Be a client of this kind once; return the number of its requests."""
+    named = copy.copy(server)
+    named.agent = agent(kind)
+    return KINDS[kind].visit(named)
+
+
+def mark(server: Server) -> str:
+    """Return a new name for an asker, which tells the API what kind of client it is."""
+    number = [agent(kind) for kind in KINDS].index(server.agent)
+    return f"mark{number:02x}{secrets.token_hex(5)}"
 
 
 def _shown(asked: Asked, text: str | None) -> str:

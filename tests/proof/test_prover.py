@@ -9,9 +9,9 @@ import proven
 import pytest
 from server import until
 
-from app.claude.cli.capabilities import Capabilities
+from app.claude.cli.proofs import Capabilities
 from app.claude.pool import Pool
-from app.config import Settings
+from app.config_reading import read_settings
 from app.models import Catalogue
 from app.proof import prover as module
 from app.proof.broken import Unprovable
@@ -23,8 +23,8 @@ def made(tmp_path, monkeypatch):
     """Give what opens a prover of scripts; `trials` are the executables it has tried, `answer` what it says."""
     import hermetic
 
-    monkeypatch.setattr(module, "LOOK", 0.01)
-    monkeypatch.setattr(module, "QUIET", 0.05)
+    monkeypatch.setattr(module, "LOOK_SECONDS", 0.01)
+    monkeypatch.setattr(module, "QUIET_SECONDS", 0.05)
     monkeypatch.setattr(module, "others", lambda _: parts.others)
     parts = SimpleNamespace(trials=[], answer=lambda binary: proven.pretended(binary.path), others=[])
     pools = []
@@ -44,12 +44,12 @@ def made(tmp_path, monkeypatch):
 
     def start(**env):
         base = {"CLAUDE_BIN": str(script()), "CLAUDE_PROXY_SPARES": "0", **env}
-        settings = Settings.from_environ(hermetic.environment(tmp_path, **base))
+        settings = read_settings(hermetic.environment(tmp_path, **base))
         pool = Pool(settings, Catalogue())
         pool.open()
         pools.append(pool)
         parts.prover = Prover(pool, settings)
-        parts.pool, parts.locator = pool, pool.supply.locator
+        parts.pool, parts.locator = pool, pool.processes.locator
         parts.prover.open()
         return parts
 
@@ -90,7 +90,7 @@ def test_waits_for_quiet(made):
 
 def test_a_server_that_is_never_quiet(made, monkeypatch):
     """After some time it is tried all the same."""
-    monkeypatch.setattr(module, "MOST_WAITED", 0.2)
+    monkeypatch.setattr(module, "MAX_WAIT_SECONDS", 0.2)
     made.start()
     made.prover._busy = lambda: True
     until(lambda: made.trials)
@@ -98,7 +98,7 @@ def test_a_server_that_is_never_quiet(made, monkeypatch):
 
 def test_could_not_be_tried(made, monkeypatch, caplog):
     """What could not be found out breaks no promise: it serves on, it is told, and tried again later."""
-    monkeypatch.setattr(module, "FIRST_PAUSE", 0.2)
+    monkeypatch.setattr(module, "FIRST_PAUSE_SECONDS", 0.2)
 
     def answer(binary):
         if len(made.trials) < 3:
@@ -135,7 +135,7 @@ def test_disk_full(made, monkeypatch):
     def fail(*_args, **_more):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("app.claude.cli.proofs.tempfile.mkstemp", fail)
+    monkeypatch.setattr("app.private_file.tempfile.mkstemp", fail)
     made.start()
     until(lambda: made.locator.current().capabilities.going_back)
     threading.Event().wait(0.2)

@@ -1,9 +1,15 @@
-"""What is remembered of requests: bounded, once, and of the last hour."""
+"""What is remembered of requests: bounded, and once."""
 
 from __future__ import annotations
 
-from app.records.history import History, HourlyFigures
-from app.records.record import Caller, RequestRecord, RequestSummary
+from fake_backend import FakeTurn
+
+from app.backend import Correction
+from app.cancellation import Cancellation
+from app.errors import BadRequest, Overloaded
+from app.events import Usage
+from app.records.history import History
+from app.records.record import MAX_WORDS, Caller, RequestRecord
 
 
 def record(code=None):
@@ -35,24 +41,31 @@ def test_once():
     assert [facts.id for facts in told] == [made.id]
 
 
-def test_minutes():
-    """Turns are counted minute by minute for an hour, with the median of their first tokens; others are not."""
-    now = [600_000.0]
-    hourly = HourlyFigures(lambda: now[0])
+def test_later():
+    """What is found out after a request's end is told with the request, and changes nothing that was told."""
+    told, later = [], []
+    history = History(told.append, later=lambda summary, more: later.append((summary.id, more)))
+    made, turn = record(), FakeTurn(Cancellation(), None)
+    turn.usage, turn.model = Usage(3, 4), "m"
+    made.turns = (turn,)
+    history.begin(made)
+    history.end(made)
+    assert (told[0].input_tokens, told[0].dollars, told[0].unpriced) == (3, 0, 1)
+    turn.later(Correction(Usage(), 0.5, priced=True))
+    assert later == [(made.id, Correction(Usage(), 0.5, priced=True))]
 
-    def note(ttft=None, code=None, *, turn=True):
-        hourly.note(RequestSummary(id="x", at=1, route="/", turn=turn, ttft_ms=ttft, code=code))
 
-    for ttft in (100, 900, 200):
-        note(ttft)
-    note(code="overloaded")
-    note(turn=False)
-    now[0] += 59 * 60
-    note()
-    series = hourly.series()
-    assert len(series) == 60
-    assert series[0] == {"at": 600_000, "requests": 4, "errors": 1, "ttft_ms": 200}
-    assert series[-1] == {"at": 600_000 + 59 * 60, "requests": 1, "errors": 0, "ttft_ms": None}
-    assert sum(minute["requests"] for minute in series) == 5
-    now[0] += 60
-    assert sum(minute["requests"] for minute in hourly.series()) == 1
+def test_words():
+    """An error is remembered with its words, as far as these quote nobody, and not at any length."""
+    history = History()
+    quoting, plain = BadRequest("SECRET is no role", code="invalid_value"), Overloaded("The API is overloaded. " * 100)
+    for error in (quoting, plain):
+        made, turn = record(), FakeTurn(Cancellation(), None)
+        turn.note(error)
+        made.turns, made.asked = (turn,), "sonnet"
+        history.begin(made)
+        history.end(made)
+    last, first = history.errors()
+    assert first["message"] == "The request is malformed; the client was told where."
+    assert last["message"] == plain.message[:MAX_WORDS]
+    assert (last["model"], last["route"]) == ("sonnet", "/v1/chat/completions")

@@ -6,7 +6,7 @@ import pytest
 from fake_backend import FakeBackend
 from prometheus_client.parser import text_string_to_metric_families
 
-from app.backend import Limit, Plan, Processes, Slots, Window
+from app.backend import Limit, PlanStatus, ProcessCounts, SlotCounts, Window
 from app.models import Catalogue, CliModel
 from app.records.metrics import Metrics
 from app.records.record import RequestSummary
@@ -113,15 +113,30 @@ def test_models_are_bounded(metrics):
 def test_status(metrics, backend):
     """Slots, queue, processes and the plan are told as they are when asked for."""
     window, limit = Window(100.0, 2e9, "rejected", 1.0), Limit("five_hour", "all", 2e9, "Used up.")
-    processes = Processes(3, {"spare": 3}, {"exited": 1})
-    backend.tell(slots=Slots(8, 1, 0), processes=processes, plan=Plan({"five_hour": window}, [limit]))
+    processes = ProcessCounts(3, {"spare": 3}, {"exited": 1})
+    backend.tell(slots=SlotCounts(8, 1, 0), processes=processes, plan=PlanStatus({"five_hour": window}, [limit]))
     found = samples(metrics)
     assert (found["slots",], found["slots_running",], found["queue_length",], found["spares_wanted",]) == (8, 1, 0, 2)
     assert (found["process_starts_total", "spare"], found["process_ends_total", "exited"]) == (3, 1)
     assert (found["plan_used_ratio", "five_hour"], found["plan_limited", "five_hour"]) == (1, 1)
     assert found["plan_reset_timestamp_seconds", "five_hour"] == 2e9
-    backend.tell(slots=Slots(8, 0, 0))
+    backend.tell(slots=SlotCounts(8, 0, 0))
     assert samples(metrics)["slots_running",] == 0
+
+
+def test_budgets(metrics):
+    """What is left of keys' budgets is told as it is when asked for, shares from 0 to 1; a key sees its own."""
+    left = {"key": "phone", "unit": "tokens", "per": "day", "most": 100, "left": 70}
+    share = {"key": "bot", "unit": "per cent", "per": "five_hour", "most": 20.0, "left": -1.0}
+    metrics.watch_budgets(lambda: [left, share])
+    found = samples(metrics)
+    assert found["key_budget_left", "day", "phone", "tokens"] == 70
+    assert found["key_budget_limit", "bot", "five_hour", "share"] == 0.2
+    assert found["key_budget_left", "bot", "five_hour", "share"] == 0
+    metrics.observe(RequestSummary(id="a", at=1, route="/", turn=True, key="phone", owner="phone.1"))
+    own = metrics.exposition("phone.1", "phone").decode()
+    assert "key_budget_left" in own
+    assert "bot" not in own
 
 
 def test_two_applications(metrics, backend):

@@ -35,6 +35,17 @@ def test_turns_are_added_up():
     assert (summary.input_tokens, summary.output_tokens, summary.ttft_ms, summary.stop) == (6, 8, 2, "end_turn")
 
 
+def test_another_model():
+    """Where another model is asked than the one that was meant, that one is named."""
+    record = RequestRecord("/v1/x")
+    record.meant, record.turns = "opus", []
+    assert record.summary().instead_of is None
+    record.turns = [turn()]
+    assert record.summary().instead_of == "opus"
+    record.meant = "sonnet"
+    assert record.summary().instead_of is None
+
+
 def test_code():
     """A turn's error is the request's; else what cancelled it; else what the response says."""
     record = RequestRecord("/v1/x")
@@ -45,3 +56,11 @@ def test_code():
     assert (record.summary().code, record.summary().cancelled) == ("client_gone", "client_gone")
     turns[1].note(CliFailed("It broke.", code="cli_exited"))
     assert (record.summary().code, record.summary().cancelled) == ("cli_exited", "client_gone")
+
+
+def test_a_long_name():
+    """What a client calls a model is kept in part: its request is remembered long after its end."""
+    record = RequestRecord("/v1/x")
+    assert record.summary().asked is None
+    record.asked = "x" * 1_000_000
+    assert record.summary().asked == "x" * 100

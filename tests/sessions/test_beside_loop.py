@@ -14,9 +14,9 @@ import gevent.monkey
 gevent.monkey.patch_all()
 import sys, threading, time
 from pathlib import Path
-from app.conversation import TextBlock, Turn
+from app.conversation import TextBlock, Message
 from app.sessions.sqlite import SqliteStore
-from app.sessions.store import Key
+from app.sessions.store import SessionName
 
 store = SqliteStore(Path(sys.argv[1]) / "sessions.db", 60)
 slow = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 5000000) SELECT max(i) FROM n"
@@ -29,23 +29,26 @@ def beat():
 
 done = threading.Event()
 threading.Thread(target=beat).start()
+began = time.monotonic()
 assert store._database.do(lambda db: db.execute(slow).fetchone()) == (5000000,)
-turns = (Turn("user", (TextBlock("x" * 30_000_000),)),)
-assert store.save(Key("", "big"), None, "", turns)
-assert store.load(Key("", "big")).turns == turns
+took = time.monotonic() - began
+messages = (Message("user", (TextBlock("x" * 30_000_000),)),)
+assert store.save(SessionName("", "big"), None, "", messages)
+assert store.load(SessionName("", "big")).messages == messages
 try:
     store._database.do(lambda db: 1 / 0)
 except ZeroDivisionError:
     done.set()
-print(max(after - before for before, after in zip(beats, beats[1:])))
+print(max(after - before for before, after in zip(beats, beats[1:])) / took)
 """
 
 
 def test_others_go_on(tmp_path):
-    """A query of more than half a second, and a turn of 30 MB, leave the loop free for everybody else."""
+    """A long query, and a message of 30 MB, leave the loop free for everybody else."""
     env = {"PATH": os.environ["PATH"], "HOME": str(tmp_path)}
     argv = [sys.executable, "-c", CODE, str(tmp_path)]
     done = subprocess.run(argv, cwd=ROOT, env=env, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr
-    # Decoding the turn holds Python's lock for some of it; the query alone would take longer than this.
-    assert float(done.stdout) < 0.4
+    # The longest silence is a part of the query's time, which it would be at least if the loop waited for it.
+    # Decoding the message holds Python's lock for some of it.
+    assert float(done.stdout) < 0.9

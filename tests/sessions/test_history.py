@@ -4,30 +4,33 @@ from __future__ import annotations
 
 import pytest
 
-from app.conversation import Conversation, TextBlock, ToolResultBlock, ToolUseBlock, Turn, interrupted
+from app.conversation import Conversation, Message, TextBlock, ToolResultBlock, ToolUseBlock, interrupted
 from app.errors import BadRequest
 from app.sessions.history import continued
-from app.sessions.store import Key, Session
+from app.sessions.store import Session, SessionName
 
 
 def user(text):
-    return Turn("user", (TextBlock(text),))
+    return Message("user", (TextBlock(text),))
 
 
 def assistant(text):
-    return Turn("assistant", (TextBlock(text),))
+    return Message("assistant", (TextBlock(text),))
 
 
-def session(*turns, system="Be kind."):
-    return Session(Key("", "s"), system, turns, "r1", 0.0, 0.0)
+def session(*messages, system="Be kind."):
+    return Session(SessionName("", "s"), system, messages, "r1", 0.0, 0.0)
 
 
-def asking(*turns, system=""):
-    return Conversation("sonnet", system, turns)
+def asking(*messages, system=""):
+    return Conversation("sonnet", system, messages)
 
 
 KNOWN = (user("one"), assistant("two"))
-CALLED = (user("look"), Turn("assistant", (ToolUseBlock("toolu01", "look", {}), ToolUseBlock("toolu02", "look", {}))))
+CALLED = (
+    user("look"),
+    Message("assistant", (ToolUseBlock("toolu01", "look", {}), ToolUseBlock("toolu02", "look", {}))),
+)
 
 
 def test_new_session():
@@ -58,18 +61,18 @@ def test_other_history():
 
 def test_results():
     """Results alone answer the calls of the last answer, whatever punctuation their ids have lost or won."""
-    given = Turn("user", tuple(ToolResultBlock(call, (TextBlock(call),)) for call in ("toolu_02", "toolu_01")))
+    given = Message("user", tuple(ToolResultBlock(call, (TextBlock(call),)) for call in ("toolu_02", "toolu_01")))
     whole = continued(session(*CALLED), asking(given))
-    assert [block.tool_use_id for block in whole.turns[-1].content] == ["toolu02", "toolu01"]
-    assert len(whole.turns) == 3
+    assert [block.tool_use_id for block in whole.messages[-1].content] == ["toolu02", "toolu01"]
+    assert len(whole.messages) == 3
 
 
 def test_interrupted():
     """Calls of the last answer that get no result, though the user goes on, are answered as interrupted."""
-    given = Turn("user", (TextBlock("No."), ToolResultBlock("toolu_02", (TextBlock("seen"),))))
+    given = Message("user", (TextBlock("No."), ToolResultBlock("toolu_02", (TextBlock("seen"),))))
     whole = continued(session(*CALLED), asking(given))
     seen = ToolResultBlock("toolu02", (TextBlock("seen"),))
-    assert whole.turns[-1].content == (seen, interrupted("toolu01"), TextBlock("No."))
+    assert whole.messages[-1].content == (seen, interrupted("toolu01"), TextBlock("No."))
     assert whole.interrupted == ("toolu01",)
 
 
@@ -77,15 +80,15 @@ RESULT = ToolResultBlock("toolu01", (TextBlock("seen"),))
 
 
 @pytest.mark.parametrize(
-    ("known", "turns", "words"),
+    ("known", "messages", "words"),
     [
-        (None, [Turn("user", (RESULT,))], "toolu01"),
-        (KNOWN, [Turn("user", (RESULT,))], "toolu01"),
-        (CALLED, [Turn("user", (RESULT,))], "toolu02"),
-        (KNOWN, [Turn("user", (RESULT,)), assistant("two"), user("three")], "toolu01"),
+        (None, [Message("user", (RESULT,))], "toolu01"),
+        (KNOWN, [Message("user", (RESULT,))], "toolu01"),
+        (CALLED, [Message("user", (RESULT,))], "toolu02"),
+        (KNOWN, [Message("user", (RESULT,)), assistant("two"), user("three")], "toolu01"),
     ],
 )
-def test_results_that_do_not_fit(known, turns, words):
+def test_results_that_do_not_fit(known, messages, words):
     """A result without its call, or a call without its result, is refused by name."""
     with pytest.raises(BadRequest, match=words):
-        continued(None if known is None else session(*known), asking(*turns))
+        continued(None if known is None else session(*known), asking(*messages))

@@ -13,10 +13,10 @@ def said(*messages):
 
 
 def test_it_says_what_it_is():
-    """The answer says that it is a demo without a login, and counts and quotes what it received."""
+    """The answer says that it is a demo that needs no login, and counts and quotes what it received."""
     text = said({"role": "user", "content": "Hello there"})
     assert "demo" in text
-    assert "without a login" in text
+    assert "needs no login" in text
     assert "1 turn with 11 characters" in text
     assert text.endswith("Hello there")
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
 import http.client
 import json
 import socket
@@ -32,6 +34,21 @@ def test_cut_stream_ends_without_its_end(post, body, standin, eventually):
     assert b"message_stop" not in caught.value.partial
     assert eventually(lambda: standin.active == 0)
     assert standin.disconnects == 0
+
+
+def test_bill(post, body, standin, eventually):
+    """Each answer's use is told once, as far as it was sent: of one that was cut, what its beginning said."""
+    told = []
+    standin.bill = lambda asked, usage: told.append(
+        (asked["stream"], usage.get("input_tokens"), usage["output_tokens"])
+    )
+    answer = Reply((Text(["a", "b", "c"]),), input_tokens=7, output_tokens=9)
+    for streams, cut_after in ((True, None), (False, None), (True, 2)):
+        standin.reply = lambda _, cut_after=cut_after: dataclasses.replace(answer, cut_after=cut_after)
+        with contextlib.suppress(http.client.IncompleteRead):
+            post({**body, "stream": streams}).read()
+        assert eventually(lambda: standin.active == 0)
+    assert told == [(True, 7, 9), (False, 7, 9), (True, 7, 1)]
 
 
 def test_silent_stream_ends_when_the_client_leaves(connect, body, standin, eventually):

@@ -63,11 +63,11 @@ def test_start_and_url():
 
 
 def test_record_off_keeps_nothing(post, body, standin, events):
-    """A stand-in that does not record answers, and forgets."""
+    """A stand-in that does not record answers, and forgets all but what it refused."""
     standin.journal = Journal(keep=False)
     assert events(post(body))[-1] == {"type": "message_stop"}
     post({})
-    assert (standin.requests, standin.messages, standin.rejected) == ([], [], [])
+    assert (standin.requests, standin.messages, standin.rejected) == ([], [], [(400, "model: Field required")])
 
 
 def test_a_taken_port_is_an_error(standin):

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from app.standin import Reply, Text, Thinking, ToolUse, stream
+from app.standin import Reply, SearchResults, Text, Thinking, ToolUse, WebSearch, stream
 
 BODY = {"model": "claude-opus-5", "max_tokens": 100, "messages": [{"role": "user", "content": "Hi"}]}
 
@@ -195,3 +195,18 @@ def test_text_beyond_ascii_is_sent_as_it_is():
     """Events carry UTF-8, not escapes, so that a client sees characters split between reads."""
     data = b"".join(event.encode() for event in stream.events(Reply((Text("größer 🐍"),)), BODY))
     assert "größer 🐍".encode() in data
+
+
+def test_search():
+    """A search that the API makes by itself is a call and its results, streamed as in a whole message."""
+    reply = Reply((WebSearch("kittens"), SearchResults([("Kittens", "https://a.example")]), Text("Small.")))
+    blocks = [event["content_block"] for event in played(reply) if event["type"] == "content_block_start"]
+    call, found, text = stream.message(reply, BODY)["content"]
+    assert [block["type"] for block in blocks] == ["server_tool_use", "web_search_tool_result", "text"]
+    assert (call["input"], blocks[0]["input"]) == ({"query": "kittens"}, {})
+    assert found == blocks[1]
+    assert found["tool_use_id"] == call["id"]
+    assert found["content"][0]["url"] == "https://a.example"
+    assert (text["text"], stream.message(reply, BODY)["stop_reason"]) == ("Small.", "end_turn")
+    deltas = [event["delta"] for event in played(reply) if event["type"] == "content_block_delta"]
+    assert deltas[0] == {"type": "input_json_delta", "partial_json": '{"query": "kittens"}'}

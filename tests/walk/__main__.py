@@ -21,7 +21,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 import hermetic
 
 from app import create_app
-from app.config import Settings
+from app.config_reading import read_settings
 from app.web.state import state
 
 TESTS = Path(__file__).parent.parent
@@ -74,7 +74,7 @@ def main() -> None:
     wanted = parser.parse_args()
     with tempfile.TemporaryDirectory() as home:
         env = hermetic.environment(Path(home), CLAUDE_BIN=str(TESTS / "fake_claude.py"), LOG_LEVEL="ERROR")
-        app = create_app(Settings.from_environ(env))
+        app = create_app(read_settings(env))
         client = app.test_client()
         print(f"{'request':20} {'files':>6} {'functions':>10} {'changes of file':>16}")
         for kind, (path, body) in KINDS.items():

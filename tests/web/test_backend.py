@@ -5,9 +5,7 @@ from __future__ import annotations
 import threading
 
 import pytest
-from prometheus_client.parser import text_string_to_metric_families
 
-from app.backend import Cli, Limit, Plan, Readiness, Slots, Window
 from app.errors import CliFailed, PlanLimit
 from app.web.page_feed import PAGE_FEED
 from app.web.state import state
@@ -77,36 +75,6 @@ def test_client_that_left(client, backend, fronted):
     assert state(fronted).history.errors() == []
 
 
-def test_status(client, backend):
-    """/ready and /metrics tell what the backend's status says."""
-    window = Window(100.0, 2e9, "rejected", 1e9)
-    limits = [Limit("five_hour", "all", 2e9, "Used up.")]
-    backend.tell(slots=Slots(8, 3, 2), plan=Plan({"five_hour": window}, limits), promises={"kept": 9, "broken": 1})
-    body = client.get("/ready").json
-    assert body["status"] == "ready"
-    assert body["cli"] == {"found": True, "put_aside": None, "path": "/bin/claude", "version": "2.1.300"}
-    assert body["slots"] == {"limit": 8, "running": 3, "waiting": 2}
-    assert body["limited"] == "Used up."
-    assert body["plan"]["windows"]["five_hour"]["used_percent"] == 100
-    found = {
-        (sample.name, *sample.labels.values()): sample.value
-        for family in text_string_to_metric_families(client.get("/metrics").text)
-        for sample in family.samples
-    }
-    assert found["claude_proxy_slots_running",] == 3
-    assert found["claude_proxy_plan_used_ratio", "five_hour"] == 1
-    assert found["claude_proxy_cli_promises", "broken"] == 1
-
-
-def test_not_ready(client, backend):
-    """A backend that cannot answer says why: 503, and its words on the page."""
-    backend.readiness_told = Readiness("Log in first.", Cli(found=False, put_aside=None), "absent")
-    response = client.get("/ready")
-    assert (response.status_code, response.json["reason"]) == (503, "Log in first.")
-    assert response.json["cli"] == {"found": False, "put_aside": None}
-    assert "Log in first." in client.get("/").text
-
-
 def test_news_end_with_the_backend(fronted, backend):
     """A backend that drains ends the page's news."""
     backend.draining = True
@@ -119,3 +87,15 @@ def test_opened_once(client, backend):
     for _ in range(3):
         client.get("/v1/models").close()
     assert backend.opened == 1
+
+
+@pytest.mark.parametrize(
+    ("header", "show", "ignored"),
+    [(None, "none", None), ("steps", "steps", None), (" Names", "names", None), ("all", "none", "x-proxy-show")],
+)
+def test_what_is_shown(client, backend, header, show, ignored):
+    """A client says how much of an agent's work it wants to see; a word that is none has no effect, and is named."""
+    response = client.post("/v1/chat/completions", json=QUESTION, headers={"X-Proxy-Show": header} if header else {})
+    assert response.status_code == 200
+    assert backend.asked[-1][0].show == show
+    assert response.headers.get("x-proxy-ignored") == ignored

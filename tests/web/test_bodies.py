@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-import types
-
 import flask
 import pytest
 import werkzeug.exceptions
 
 from app.errors import UnsupportedMediaType
-from app.web import bodies
+from app.records.record import RequestRecord
+from app.web.bodies import Bodies
 from app.web.connections import Connections
-from app.web.in_flight import InFlight
-from app.web.state import KEY
 
 
 def read(data=b"{}", limit=None, **environ):
     app = flask.Flask("bodies")
     app.config["MAX_CONTENT_LENGTH"] = limit
-    app.extensions[KEY] = types.SimpleNamespace(connections=Connections(), in_flight=InFlight(2**20))
     with app.test_request_context("/", method="POST", data=data, **environ):
-        return bodies.read()
+        return Bodies(2**20).read(RequestRecord("/"), Connections())
 
 
 @pytest.mark.parametrize(

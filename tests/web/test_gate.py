@@ -6,6 +6,7 @@ import flask
 import pytest
 
 from app.config import Settings
+from app.config_reading import read_settings
 from app.errors import ConfigError, ProxyError
 from app.keys.key import Key, digest
 from app.records.record import RequestRecord
@@ -223,7 +224,7 @@ def test_odd_preflights(tmp_path, asked):
 )
 def test_origins_of_apps(status, allowed, origin, code):
     """Apps that are web pages under a scheme of their own can be allowed, one by one or all of a scheme."""
-    given = Settings.from_environ({"CLAUDE_PROXY_ALLOWED_ORIGINS": allowed}).allowed_origins
+    given = read_settings({"CLAUDE_PROXY_ALLOWED_ORIGINS": allowed}).allowed_origins
     assert status({"HTTP_ORIGIN": origin}, allowed_origins=given)[0] == code
 
 
@@ -231,7 +232,7 @@ def test_origins_of_apps(status, allowed, origin, code):
 def test_no_origins(bad):
     """The whole web cannot be allowed, nor what is no origin."""
     with pytest.raises(ConfigError, match="CLAUDE_PROXY_ALLOWED_ORIGINS"):
-        Settings.from_environ({"CLAUDE_PROXY_ALLOWED_ORIGINS": bad})
+        read_settings({"CLAUDE_PROXY_ALLOWED_ORIGINS": bad})
 
 
 @pytest.fixture
@@ -269,7 +270,7 @@ def test_links(cause):
 def test_own_and_typed(cause, site):
     """The server's own page, and a person who types the address, may look at everything."""
     assert [cause(path, "navigate", "document", site) for path in ("/", "/health", "/docs")] == [200] * 3
-    assert cause("/page.js", "no-cors", "script", site) == 200
+    assert cause("/page/page.js", "no-cors", "script", site) == 200
 
 
 def test_preflights_tell_nothing(tmp_path):

@@ -9,11 +9,15 @@ from server import until
 
 from app.keys.file import KeyFile
 from app.web.keys import Keys
+from app.web.state import state
 
 SECRET, OTHER = "laptop-" + "s" * 20, "phone-" + "o" * 20
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "BREW")
 # What a browser is to ask its user for a key for.
-PAGE = ("/", "/page.js", "/page.css", "/events")
+READ = ("GET", "HEAD", "OPTIONS")
+PAGE = {"/": READ, "/events": READ, "/resume": ("POST", "OPTIONS"), "/docs": READ, "/docs/<topic>": READ}
+# What the page that asks for a key is made of.
+FILE = "/page/<name>"
 UNKNOWN = ("/", "/v1", "/v1/unknown", "/favicon.ico", "/health/x", "/%00", "/v1/health")
 QUESTION = {"model": "sonnet", "messages": [{"role": "user", "content": "answer"}]}
 ORIGIN = "https://chat.example"
@@ -56,6 +60,9 @@ def paths(app):
 
 def assert_told(path, error):
     """Fail unless the error says that the key is wrong, in the words of the path's clients."""
+    if path.startswith("/api"):
+        assert "API key" in error
+        return
     if "/messages" in path:
         assert error["type"] == "authentication_error"
         assert error["details"] == {"error_code": "invalid_api_key"}
@@ -75,16 +82,24 @@ def test_every_route_is_closed(closed, headers):
     assert len(paths(closed)) > 8
     for path in (*paths(closed), *UNKNOWN):
         for method in METHODS:
-            if (path, method) in {("/health", "GET"), ("/health", "HEAD")}:
+            if path in {"/health", FILE} and method in {"GET", "HEAD"}:
                 continue
             response = client.open(path, method=method, headers=headers)
             assert (method, path, response.status_code) == (method, path, 401)
-            asked = "Basic" if path in PAGE and method in {"GET", "HEAD", "OPTIONS"} else "Bearer"
+            asked = "Basic" if method in PAGE.get(path, ()) or (path, method) == (FILE, "OPTIONS") else "Bearer"
             assert response.headers["WWW-Authenticate"].partition(" ")[0] == asked
             assert response.headers["x-should-retry"] == "false"
             assert "x-request-id" in response.headers
             if method != "HEAD":
                 assert_told(path, response.json["error"])
+
+
+def test_strangers_make_no_news(closed):
+    """Who asks without a key for files that there are not puts nothing among the errors that the operator sees."""
+    client = closed.test_client()
+    with client.get("/page/none.js") as response:
+        assert response.status_code == 404
+    assert state(closed).history.errors() == []
 
 
 def test_health_is_open(closed):

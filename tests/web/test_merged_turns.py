@@ -8,7 +8,7 @@ import pytest
 from server import until
 
 from app.cancellation import Cancellation
-from app.conversation import Conversation, TextBlock, Turn
+from app.conversation import Conversation, Message, TextBlock
 from app.errors import ClientGone, CliFailed
 from app.web import merged_turns as module
 from app.web.merged_turns import MergedTurns
@@ -58,7 +58,7 @@ def test_client_that_left():
     assert {type(run.cancellation.reason) for run in runs} == {ClientGone}
 
 
-HELLO = Conversation("sonnet", "", (Turn("user", (TextBlock("answer"),)),))
+HELLO = Conversation("sonnet", "", (Message("user", (TextBlock("answer"),)),))
 
 
 def test_close_of_a_run_that_another_thread_is_in(app, monkeypatch):
@@ -67,20 +67,20 @@ def test_close_of_a_run_that_another_thread_is_in(app, monkeypatch):
     monkeypatch.setattr(module, "TICK_SECONDS", 0.2)
     pool = state(app).backend
     inside, leave = threading.Event(), threading.Event()
-    current = pool.supply.locator.current
+    serving = pool.processes.locator.serving
 
-    def slow():
+    def slow(conversation):
         inside.set()
         assert leave.wait(10)
-        return current()
+        return serving(conversation)
 
-    monkeypatch.setattr(pool.supply.locator, "current", slow)
+    monkeypatch.setattr(pool.processes.locator, "serving", slow)
     run = pool.run(HELLO, Cancellation())
     merged = MergedTurns([run])
     assert next(iter(merged)) == []
     assert inside.is_set()
     merged.close()
     run.close()
-    assert pool._runs == {run}
+    assert pool._turns == {run}
     leave.set()
-    until(lambda: pool.slots.running == 0 and not pool._runs, what="the slot")
+    until(lambda: pool.slots.running == 0 and not pool._turns, what="the slot")

@@ -7,6 +7,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from app.errors import KeyBusy
 from app.records.record import RequestSummary
+from app.web.recording import program_named
 from app.web.state import record, state
 
 
@@ -15,7 +16,7 @@ def history(app):
     return state(app).history
 
 
-def turns_of(history):
+def read_messages(history):
     return [(facts.route, facts.status, facts.code, facts.running) for facts in history.turns()]
 
 
@@ -35,7 +36,7 @@ def test_whole(ask, history):
 def test_stream(ask, history):
     """A stream runs until it is closed, and is told then."""
     response = ask("answer", stream=True)
-    assert turns_of(history) == [("/v1/chat/completions", 200, None, True)]
+    assert read_messages(history) == [("/v1/chat/completions", 200, None, True)]
     assert response.data.endswith(b"[DONE]\n\n")
     response.close()
     (facts,) = history.turns()
@@ -47,7 +48,7 @@ def test_stream_that_fails(ask, history):
     response = ask("crash", stream=True)
     assert b"error" in response.data
     response.close()
-    assert turns_of(history) == [("/v1/chat/completions", 200, "cli_exited", False)]
+    assert read_messages(history) == [("/v1/chat/completions", 200, "cli_exited", False)]
     (error,) = history.errors()
     assert (error["code"], error["route"]) == ("cli_exited", "/v1/chat/completions")
 
@@ -73,19 +74,19 @@ NO_TURN = (
     ("POST", "/v1/chat/completions", {"headers": {"Host": "evil.example"}}, 403),
     ("POST", "/v1/chat/completions", {"headers": FOREIGN}, 403),
     ("POST", "/v1/chat/completions", {"json": {"messages": []}}, 400),
-    ("POST", "/v1/messages/count_tokens", {"json": {}}, 501),
+    ("POST", "/v1/messages/count_tokens", {"json": {}}, 400),
     ("GET", "/v1/models", {}, 200),
 )
 
 
 @pytest.mark.parametrize("asked", NO_TURN)
 def test_no_turn(app, client, history, asked):
-    """A turn begins when a request is understood: until then it is no turn, and no error of the hour."""
+    """A turn begins when a request is understood: until then it is no turn, and no error in the charts."""
     method, path, sent, status = asked
     with client.open(path, method=method, **sent) as response:
         assert response.status_code == status
     assert history.turns() == []
-    assert state(app).hourly.series()[-1]["requests"] == 0
+    assert state(app).figures.told()[0]["bars"] == []
 
 
 def test_turn_that_is_refused(make_app):
@@ -97,19 +98,19 @@ def test_turn_that_is_refused(make_app):
         assert response.status_code == 429
     (turn,) = state(app).history.turns()
     assert (turn.code, turn.key, turn.running) == (KeyBusy.code, "laptop", False)
-    assert state(app).hourly.series()[-1]["errors"] == 1
+    assert state(app).figures.told()[0]["bars"][-1]["errors"] == 1
 
 
 def test_a_page_that_knocks_pushes_nothing_out(ask, client, history):
     """However often a refused web page asks, the turns and errors of those who were let in stay on the page."""
     ask("answer").close()
     ask("crash").close()
-    turns, errors = turns_of(history), history.errors()
+    turns, errors = read_messages(history), history.errors()
     assert len(turns) == 2 and len(errors) == 1
     for _ in range(60):
         client.post("/v1/chat/completions", headers=FOREIGN).close()
         client.get("/nowhere", headers={"Host": "evil.example"}).close()
-    assert turns_of(history) == turns
+    assert read_messages(history) == turns
     assert history.errors() == errors
 
 
@@ -133,7 +134,7 @@ def test_ready_tells(client):
     client.get("/nowhere").close()
     body = client.get("/ready").json
     assert 0 <= body["uptime_s"] < 60
-    assert body["plan"] == {"windows": {}, "limits": []}
+    assert body["plan"] == {"windows": {}, "limits": [], "extra": [], "refuses_extra": False, "name": None}
     assert body["limited"] is None
     assert body["processes"] == {"live": 0, "started": {}, "ended": {}}
     assert [error["code"] for error in body["last_errors"]] == ["not_found"]
@@ -215,3 +216,26 @@ def test_a_name_given_again(app):
     numbers.observe(RequestSummary(**facts, owner="laptop.2"))
     assert b"} 5.0" in numbers.exposition("laptop.2", "laptop")
     assert b"} 10.0" not in numbers.exposition("laptop.2", "laptop")
+
+
+@pytest.mark.parametrize(
+    ("sent", "name"),
+    [
+        ("OpenAI/Python 2.54.0", "OpenAI/Python"),
+        ("AsyncAnthropic/Python 0.71.0", "AsyncAnthropic/Python"),
+        ("curl/8.5.0", "curl"),
+        ("python-requests/2.32.5", "python-requests"),
+        ("claude-cli/2.1.330 (external, cli)", "claude-cli"),
+        ("Go-http-client/1.1", "Go-http-client"),
+        ("Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36", "browser"),
+        ("just a name", "just"),
+        ("", ""),
+        ("  \n", ""),
+        ("größe/1", "gr"),
+        ("<script>/1", "<script>"),
+        ("x" * 1000, "x" * 40),
+    ],
+)
+def test_program(sent, name):
+    """A program is its first product, whatever its version; what no header may hold ends the name."""
+    assert program_named(sent) == name

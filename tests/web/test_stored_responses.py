@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from app.conversation import TextBlock, Turn
+from app.conversation import Message, TextBlock
 from app.dialects.responses import objects
 from app.dialects.responses.keeping import Keeping, KeptStream
 from app.dialects.responses.schema import ResponseRequest
@@ -15,7 +15,7 @@ from app.events import TextDelta, TurnEnd, TurnStart, Usage
 from app.sessions.sqlite import SqliteStore
 from app.web.stored_responses import StoredResponses
 
-ASKED = (Turn("user", (TextBlock("Hi"),)),)
+ASKED = (Message("user", (TextBlock("Hi"),)),)
 BEGUN = objects.begun("resp_1", ResponseRequest("sonnet", "Hi"), stored=True)
 START, PIECE, END = TurnStart("claude-sonnet-5-5"), TextDelta(b'"Yes."'), TurnEnd("end_turn", Usage())
 
@@ -45,7 +45,7 @@ def test_kept_with_its_end(store):
     assert b"response.completed" in stream.feed([END])
     found = responses.find("resp_1")
     assert found.response["output"][0]["content"][0]["text"] == "Yes."
-    assert (found.system, found.turns) == ("Be kind.", (*ASKED, Turn("assistant", (TextBlock("Yes."),))))
+    assert (found.system, found.messages) == ("Be kind.", (*ASKED, Message("assistant", (TextBlock("Yes."),))))
     assert found.item("msg_1_0") == found.response["output"][0]
     assert found.item("msg_1_1") is None
 

@@ -8,7 +8,8 @@ import time
 import pytest
 from server import until
 
-from app.claude.cli.protocol import RateLimitInfo
+from app.claude.cli.incoming import RateLimitInfo
+from app.web import sse
 from app.web.state import state
 
 
@@ -19,7 +20,11 @@ def idle(app):
     def check():
         pool = state(app).backend
         until(
-            lambda: pool.slots.running == 0 and len(pool.supply.registry) == pool.supply.shelf.idle and not pool._runs,
+            lambda: (
+                pool.slots.running == 0
+                and len(pool.processes.registry) == pool.processes.shelf.idle
+                and not pool._turns
+            ),
             5,
             "idle",
         )
@@ -51,6 +56,19 @@ def test_half_read_stream(ask, idle):
     assert b'"role":"assistant"' in next(parts)
     response.close()
     idle()
+
+
+@pytest.mark.parametrize(("grace", "asked"), [(20.0, 2), (0.1, 1)])
+def test_fallback_until_the_headers(make_app, tmp_path, monkeypatch, grace, asked):
+    """Another model is asked as long as the headers can say so, and never after them."""
+    (tmp_path / "config.toml").write_text('[models.sonnet]\nfallback = ["haiku"]')
+    app = make_app(CLAUDE_PROXY_CONFIG=str(tmp_path / "config.toml"), CLAUDE_PROXY_KEEP="0")
+    monkeypatch.setattr(sse, "LONG_GRACE_SECONDS", grace)
+    body = {"model": "sonnet", "stream": True, "messages": [{"role": "user", "content": "overloaded 2"}]}
+    with app.test_client().post("/v1/chat/completions", json=body) as response:
+        assert b'"code":"overloaded"' in response.data
+        assert "x-proxy-fallback" not in response.headers
+    assert state(app).backend.processes.registry.starts["request"] == asked
 
 
 @pytest.mark.parametrize("stream", [False, True])
@@ -104,15 +122,24 @@ def test_error_after_the_first_event(ask):
 def test_used_up_plan(ask, app, stream):
     """Where the plan is known to be used up no process starts; a request of several turns may be the probe."""
     pool = state(app).backend
-    pool.supply.plan.refused(RateLimitInfo("rejected", time.time() + 60, "five_hour"), "sonnet", "Used up.")
-    pool.supply.plan._probe = 600.0
+    pool.processes.plan.refused(RateLimitInfo("rejected", time.time() + 60, "five_hour"), "sonnet", "Used up.")
+    pool.processes.plan._probe = 600.0
     refused = ask("answer", stream=stream, n=2)
     assert (refused.status_code, refused.json["error"]["message"]) == (429, "Used up.")
     assert 50 < int(refused.headers["Retry-After"]) <= 60
-    assert pool.supply.registry.starts == {}
-    pool.supply.plan._tried["five_hour", "all"] -= 600
+    assert pool.processes.registry.starts == {}
+    pool.processes.plan._tried["five_hour", "all"] -= 600
     response = ask("answer", stream=stream, n=2)
     assert response.status_code == 200
     assert b"Hello" in response.data
     response.close()
-    assert pool.supply.plan.limits == []
+    assert pool.processes.plan.limits == []
+
+
+def test_names_in_a_header(ask):
+    """Whatever a client names its fields, the header stays one short line of ASCII, each name in it once."""
+    odd = {"a\r\nSet-Cookie: b": 1, "größe": 1, "": 1, "x" * 1000: 1, "x" * 999: 1, "a, b": 1}
+    told = ask("answer", **odd).headers["x-proxy-ignored"].split(", ")
+    assert sorted(told) == sorted(("a??Set-Cookie??b", "gr??e", "x" * 64, "a??b"))
+    many = ask("answer", **{f"field_{number}": 1 for number in range(500)}).headers["x-proxy-ignored"]
+    assert many.count(",") == 39

@@ -11,23 +11,32 @@ import shutil
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping
+import time
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from app.claude.cli import command
-from app.claude.cli.capabilities import Capabilities
-from app.claude.cli.proofs import Outcome, Proof, Proofs
+from app.claude.cli.proofs import Capabilities, Outcome, Proof, Proofs
 from app.config import Settings
 from app.conversation import Conversation
 from app.errors import CliFailed
 
 # Older versions ignore the system prompt given as a list and send their own instead.
 MINIMUM = (2, 1, 120)
-VERSION_TIMEOUT = 20.0
+VERSION_TIMEOUT_SECONDS = 20.0
+# A choice is made again after this long even if no file seems changed: two changes may have one time.
+CHOICE_FRESH_SECONDS = 5.0
 # Where the native installer puts each version; `claude` on PATH is a link to one of them.
 # https://docs.claude.com/en/docs/claude-code/setup
 VERSIONS = Path(".local/share/claude/versions")
 INSTALL = "npm install -g @anthropic-ai/claude-code"
+# https://docs.claude.com/en/docs/claude-code/setup
+INSTALLER = "curl -fsSL https://claude.ai/install.sh | bash"
+# The copy of `claude` in the extra, for the Python that runs this.
+EXTRA = "claude-agent-sdk"
+# Runs the login of the executable that is found, wherever it is.
+LOGIN = "claude-max-api login"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,9 +75,14 @@ def find(settings: Settings) -> Path:
     if (bundled := _bundled()) is not None:
         return bundled
     raise CliFailed(
-        f"The claude CLI was not found on PATH; install it with `{INSTALL}`, or set CLAUDE_BIN to where it is.",
+        f"The claude CLI was not found on PATH; install it with {installs()}, or set CLAUDE_BIN to where it is.",
         code="cli_missing",
     )
+
+
+def installs() -> str:
+    """Return the commands any of which installs the CLI, in words."""
+    return f"`{INSTALLER}`, `{_pip(EXTRA)}` or `{INSTALL}`"
 
 
 def others(settings: Settings) -> list[Path]:
@@ -110,12 +124,20 @@ def command_line(binary: Path, environ: Mapping[str, str], arguments: str) -> st
 def update(binary: Path, environ: Mapping[str, str]) -> str:
     """Return the command that brings a newer version of the executable that was found."""
     if "claude_agent_sdk" in binary.parts:
-        return f"{shlex.quote(sys.executable)} -m pip install --upgrade claude-agent-sdk"
+        return _pip("--upgrade", EXTRA)
     return command_line(binary, environ, "update")
 
 
+def _pip(*words: str) -> str:
+    """Return the command that installs into this very environment."""
+    python = shlex.quote(sys.executable)
+    # What uv made has no pip of its own.
+    tool = f"{python} -m pip install" if importlib.util.find_spec("pip") else f"uv pip install --python {python}"
+    return " ".join((tool, *words))
+
+
 @dataclasses.dataclass(frozen=True)
-class Choice:
+class ChosenBinary:
     """Which executable serves, and why: the one that was `found`, or else the newest that is proven.
 
     `problem` is why the one that was found does not serve; where none does, it is what requests get. `proof` is that
@@ -144,17 +166,19 @@ class Choice:
 
 
 class Locator:
-    """The executable as it is now; asks for the version again only when the file has changed. Thread-safe.
+    """The executable as it is now; looks for another, or asks for a version, only when a file has changed. Thread-safe.
 
     `last` is the choice that was made last, if any.
     """
 
     def __init__(self, settings: Settings) -> None:
         self.proofs = Proofs(settings.state_dir)
-        self.last: Choice | None = None
+        self.last: ChosenBinary | None = None
         self._settings = settings
         self._lock = threading.Lock()
         self._known: dict[Path, Binary] = {}
+        self._seen: tuple[Any, ...] = ()  # the files as they were at the last choice
+        self._chosen_at = 0.0
 
     def current(self) -> Binary:
         """Return the executable that serves. Raises CliFailed when it is missing, too old or breaks a promise."""
@@ -164,37 +188,43 @@ class Locator:
         """Return the executable that the settings and PATH lead to, proven or not. Raises CliFailed."""
         return self.look(find(self._settings))
 
-    def choice(self) -> Choice:
+    def choice(self) -> ChosenBinary:
         """Return which executable serves now. Raises CliFailed where there is none to choose from."""
-        self.last = self._choice()
-        return self.last
+        path, last = find(self._settings), self.last
+        serving = last.serving.path if last is not None and last.serving is not None else path
+        files = (path, serving, self.proofs.folder)
+        seen = (*files, *map(_stamp, files), self.proofs.times_kept)
+        if last is None or seen != self._seen or time.monotonic() - self._chosen_at >= CHOICE_FRESH_SECONDS:
+            last = self.last = self._choose(path)
+            self._seen, self._chosen_at = seen, time.monotonic()
+        return last
 
-    def _choice(self) -> Choice:
-        path = find(self._settings)
+    def serving(self, conversation: Conversation) -> Binary:
+        """Return the executable that serves. Raises CliFailed where it does not do what a conversation needs."""
+        binary = self.choice().current()
+        lacking = next((name for name in _needs(conversation) if not getattr(binary.capabilities, name)), None)
+        proof = None if lacking is None or self._settings.unproven == "serve" else self.proof(binary)
+        if proof is not None:
+            raise self._unproven(binary, next(one for one in proof.broken if one.switches == lacking))
+        return binary
+
+    def _choose(self, path: Path) -> ChosenBinary:
         try:
             found = self.look(path)
         except CliFailed as error:
-            # Perhaps in the midst of its update, or a version that does not start.
+            # It may be in the middle of an update, or a version that does not start.
             proven = self._proven()
             if proven is None:
                 raise
-            return Choice(None, None, proven, error)
+            return ChosenBinary(None, None, proven, error)
         proof = self.proof(found)
         if proof is not None and proof.holds:
-            return Choice(found, proof, dataclasses.replace(found, capabilities=proof.capabilities))
+            return ChosenBinary(found, proof, dataclasses.replace(found, capabilities=proof.capabilities))
         problem = None if proof is None else self._unproven(found, proof.broken[0])
         proven = self._proven()
         if proven is None and (proof is None or self._settings.unproven == "serve"):
             proven = found
-        return Choice(found, proof, proven, problem)
-
-    def check(self, conversation: Conversation) -> None:
-        """Raise CliFailed where the executable that serves does not do what a conversation needs."""
-        serving = self.current()
-        lacking = next(serving.capabilities.lacking(conversation), None)
-        proof = None if lacking is None or self._settings.unproven == "serve" else self.proof(serving)
-        if proof is not None:
-            raise self._unproven(serving, next(one for one in proof.broken if one.switches == lacking))
+        return ChosenBinary(found, proof, proven, problem)
 
     def proof(self, binary: Binary) -> Proof | None:
         """Return what has been proven of an executable, if anything."""
@@ -208,13 +238,9 @@ class Locator:
     def look(self, path: Path) -> Binary:
         """Return what is there. Raises CliFailed when it cannot be used."""
         path = _target(path)
-        try:
-            stat = path.stat()
-        except OSError as error:
-            raise CliFailed(
-                f"The claude CLI at {path} cannot be read: {error.strerror}.", code="cli_missing"
-            ) from error
-        stamp = (stat.st_mtime_ns, stat.st_size, stat.st_ino)
+        stamp = _stamp(path)
+        if stamp is None:
+            raise CliFailed(f"The claude CLI at {path} cannot be read.", code="cli_missing")
         known = self._known.get(path)
         if known is not None and known.stamp == stamp:
             return known
@@ -240,6 +266,30 @@ class Locator:
         )
 
 
+def _needs(conversation: Conversation) -> Iterator[str]:
+    """Yield the capabilities that a conversation needs, of those that have no other way."""
+    options = conversation.options
+    if conversation.offered:
+        yield "tools"
+        if not options.parallel_tools:
+            yield "one_call"
+    if options.schema is not None:
+        yield "structured"
+    if options.max_tokens is not None:
+        yield "max_tokens"
+    if options.effort is not None:
+        yield "effort"
+
+
+def _stamp(path: Path) -> tuple[int, int, int] | None:
+    """Return what changes when a file is replaced, or one in a folder; None where there is nothing to be read."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_mtime_ns, status.st_size, status.st_ino
+
+
 def _version(path: Path, environ: Mapping[str, str]) -> tuple[int, int, int]:
     try:
         shown = subprocess.run(
@@ -247,7 +297,7 @@ def _version(path: Path, environ: Mapping[str, str]) -> tuple[int, int, int]:
             env=command.environment(environ),
             stdin=subprocess.DEVNULL,
             capture_output=True,
-            timeout=VERSION_TIMEOUT,
+            timeout=VERSION_TIMEOUT_SECONDS,
             check=False,
         )
     except (OSError, subprocess.TimeoutExpired) as error:

@@ -1,67 +1,138 @@
-"""The lines between this server and one process: its questions are answered, what it tells of itself is noted."""
+"""The channel of one process: what is written to it and read from it, its control requests, and the time they take."""
 
 from __future__ import annotations
 
 import logging
+import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Generator
+from typing import Any, Literal, TypeVar, cast
 
-from app.claude.cli.deadlines import TICK, Deadlines
-from app.claude.cli.lines import control_line
+from app.backend import Tap
+from app.claude.cli.account import Account
+from app.claude.cli.incoming import (
+    ControlReply,
+    ControlRequest,
+    ControlResponse,
+    Line,
+    RateLimitEvent,
+    RateLimitInfo,
+    Result,
+    decode,
+)
+from app.claude.cli.outgoing import control_line
 from app.claude.cli.process import Process
-from app.claude.cli.protocol import ControlRequest, ControlResponse, Line, Result, decode
 from app.claude.cli.tools import ToolServer
-from app.errors import CliFailed
+from app.errors import CliFailed, TurnTimeout
 from app.event_loop import pause
 from app.models import CliModel
 
 log = logging.getLogger(__name__)
 
-# The requests that take a process back to where it was before a user's line, and end its turn.
-REWIND, INTERRUPT = "rewind", "interrupt"
-# A process that has waited says something within so many seconds of being told something, or is replaced.
-MOMENT = 3.0
+T = TypeVar("T")
+
+# How long one read waits. Heartbeats, deadlines and cancellations are checked that often.
+TICK_SECONDS = 1.0
+# How long a process may take to answer its first request.
+START_SECONDS = 30.0
+# A process that has waited must say something within this time of being told something, or it is replaced.
+FIRST_SIGN_SECONDS = 3.0
 # Lines of unknown types in one turn.
 MAX_SKIPPED = 100_000
 
 
-class Channel:
-    """Writes to a process and reads from it, within deadlines; `tools` answers what it asks of the client's tools.
+class Deadlines:
+    """When a turn has taken too long: `ends` (monotonic seconds) in all, `idle` seconds without a line."""
 
-    `models` is what it said this login may use, `idle` whether the CLI has ended what it was asked for, and `skipped`
-    counts the lines of unknown type.
+    def __init__(self, total: float, idle: float) -> None:
+        self._last = time.monotonic()
+        self.ends = self._last + total
+        self.idle = idle
+
+    def touch(self) -> None:
+        """Note that a line came."""
+        self._last = time.monotonic()
+
+    def check(self) -> None:
+        """Raise TurnTimeout when the turn is overdue."""
+        now = time.monotonic()
+        if now >= self.ends:
+            raise TurnTimeout("The turn took longer than CLAUDE_PROXY_TIMEOUT allows.")
+        if now - self._last >= self.idle:
+            raise TurnTimeout("The claude CLI was silent for longer than CLAUDE_PROXY_IDLE_TIMEOUT allows.")
+
+    def left(self) -> float:
+        """Return the seconds a write may take, at least a moment."""
+        return max(0.01, min(self.idle, self.ends - time.monotonic()))
+
+
+class Channel:
+    """Writes to a process and reads from it as long as it lives, within the `deadlines` of its user.
+
+    `tools` answers what the process asks of the client's tools, `account` has what it used. `models` is what it said
+    this login may use, `login` what it said of it, and `limit` what it said last of the plan's use, which it repeats
+    only when that has changed; `heard` is told each. `idle` says whether the CLI has ended what it was asked for, and
+    `skipped` counts the lines of unknown type. `tap`, where there is one, is told every line.
     """
 
-    def __init__(self, process: Process, tools: ToolServer, deadlines: Deadlines) -> None:
-        self.tools = tools
+    def __init__(self, process: Process, deadlines: Deadlines | None = None) -> None:
+        self.deadlines = deadlines or Deadlines(2 * START_SECONDS, 2 * START_SECONDS)
+        self.tools = ToolServer(())
+        self.account = Account()
         self.models: tuple[CliModel, ...] = ()
+        self.login: Any = None
+        self.limit: RateLimitInfo | None = None
+        self.heard: Callable[[RateLimitInfo], object] = lambda _: None
+        self.tap: Tap | None = None
         self.idle = True
         self.skipped = 0
+        self._interrupted = False
         self._process = process
-        self._deadlines = deadlines
+        self._requests = 0
+        self._replies: dict[str, ControlReply | None] = {}  # to requests whose answer is waited for
         self._heard, self._silent_until = True, 0.0
-        self._rewound: str | None = None  # the id of the line it went back to before, empty where it did not
 
-    def write(self, data: bytes) -> None:
-        """Write whole lines. Raises CliFailed or TurnTimeout."""
-        self._process.write(data, self._deadlines.left())
+    def write(self, data: bytes, *, asks: bool = False) -> None:
+        """Write whole lines; where one `asks`, a result will end the turn. Raises CliFailed or TurnTimeout."""
+        if asks:
+            self.idle = self._interrupted = False
+        self._tell("outgoing", data)
+        self._process.write(data, self.deadlines.left())
 
-    def ask(self, data: bytes) -> None:
-        """Write lines that the CLI ends with a result. Raises CliFailed or TurnTimeout."""
-        self.idle = False
-        self.write(data)
+    def send(self, subtype: str, **fields: Any) -> str:
+        """Put a control request; return its id, under which `reply` has the answer. Raises CliFailed or TurnTimeout."""
+        self._requests += 1
+        request_id = f"{subtype}-{self._requests}"
+        self._replies[request_id] = None
+        self.write(control_line(request_id, subtype, **fields))
+        return request_id
 
-    def drain(self) -> None:
-        """Read what a process has said while it waited; from now on it has a moment to say more. Raises CliFailed."""
-        while self._process.readable(0):
-            self.read(0)
-        self._heard, self._silent_until = False, time.monotonic() + MOMENT
+    def reply(self, request_id: str) -> ControlReply | None:
+        """Return the answer to a control request, once; None while it has not come."""
+        if self._replies.get(request_id) is None:
+            return None
+        return self._replies.pop(request_id)
+
+    def request(self, subtype: str, seconds: float, **fields: Any) -> Generator[None, None, ControlReply]:
+        """Put a control request, read on until its answer has come, and return it; yield after each silent tick.
+
+        Raises CliFailed or TurnTimeout, also where it takes longer than `seconds`; only the deadlines bound `inf`.
+        """
+        deadline = time.monotonic() + seconds
+        request_id = self.send(subtype, **fields)
+        while (reply := self.reply(request_id)) is None:
+            if not self.read(deadline - time.monotonic()):
+                yield
+            _check_in_time(deadline)
+        return reply
 
     def interrupt(self) -> None:
-        """Ask the CLI to end its turn; it says so with a result. Raises CliFailed or TurnTimeout."""
-        self.write(control_line(INTERRUPT, "interrupt"))
+        """Ask the CLI, once, to end its turn; it says so with a result. Raises CliFailed or TurnTimeout."""
+        if not self._interrupted:
+            self._interrupted = True
+            self.write(control_line("interrupt", "interrupt"))
 
-    def until_idle(self, seconds: float) -> Iterator[None]:
+    def until_idle(self, seconds: float) -> Generator[None]:
         """Read until the CLI has ended its turn, which it has been asked to do; yield after each silent tick.
 
         Raises CliFailed or TurnTimeout, also where that takes longer than `seconds`.
@@ -70,69 +141,107 @@ class Channel:
         while not self.idle:
             if not self.read(deadline - time.monotonic()):
                 yield
-            self._in_time(deadline)
+            _check_in_time(deadline)
 
-    def go_back(self, target: str, newest: str) -> Iterator[None]:
+    def go_back(self, target: str, newest: str) -> Generator[None]:
         """Take the process back to before the line `target`; yield after each silent tick.
 
         `newest` is the user's line that it was told last. Raises CliFailed unless it says that it has done just that.
         """
-        self._rewound = None
-        deadline = time.monotonic() + MOMENT
-        self.write(
-            control_line(REWIND, "rewind_conversation", target_message_uuid=target, last_seen_user_message_uuid=newest)
+        reply = yield from self.request(
+            "rewind_conversation", FIRST_SIGN_SECONDS, target_message_uuid=target, last_seen_user_message_uuid=newest
         )
-        while self._rewound is None:
-            if not self.read(deadline - time.monotonic()):
-                yield
-            self._in_time(deadline)
-        if self._rewound != target:
+        went = reply.payload()
+        if went.get("rewound") is not True or went.get("targetMessageUuid") != target:
             raise CliFailed("The claude CLI did not go back to where it was asked to.", code="cli_error")
 
-    def read(self, seconds: float = TICK) -> list[Line]:
+    def count(self, *, roughly: bool = False) -> Generator[None, None, dict[str, int]]:
+        """Return how many tokens each part has of what the process was told, by its name; yield after silent ticks.
+
+        The CLI asks Anthropic's counter, or estimates by itself: where it is to do so `roughly`, and where it gets no
+        answer. Older versions know no other way than the first. What it refuses to count has no parts.
+        Raises CliFailed or TurnTimeout.
+        """
+        detail = {"detail": "summary"} if roughly else {}
+        reply = yield from self.request("get_context_usage", math.inf, **detail)
+        parts: dict[str, int] = {}
+        categories = reply.payload().get("categories")
+        for category in categories if isinstance(categories, list) else ():
+            match category:
+                case {"name": str(name), "tokens": int(tokens)}:
+                    parts[name] = tokens
+        return parts
+
+    def drain(self) -> None:
+        """Read what there is, without waiting. Raises CliFailed."""
+        while self._process.readable(0):
+            self.read(0)
+
+    def expect_sign(self) -> None:
+        """Give the process a moment to say something; if it does not, `read` raises CliFailed."""
+        self._heard, self._silent_until = False, time.monotonic() + FIRST_SIGN_SECONDS
+
+    def read(self, seconds: float = TICK_SECONDS) -> list[Line]:
         """Return the lines of a turn that one read brings, none after a silent tick, or `seconds` if these are less.
 
         Raises CliFailed or TurnTimeout, also where the process refuses the settings it was given: it would answer as
         somebody else.
         """
         lines: list[Line] = []
-        for raw in self._process.read(max(0.01, min(TICK, seconds))):
+        for raw in self._process.read(max(0.01, min(TICK_SECONDS, seconds))):
             pause()
+            self._tell("incoming", raw)
             line = decode(raw)
             if line is None:
                 self.skipped += 1
                 if self.skipped > MAX_SKIPPED:
                     raise CliFailed("The claude CLI sends nothing but lines of unknown types.", code="cli_protocol")
-                continue  # no sign of life: there may be no end of them
+                continue  # not a sign of life, since they may never end
             if isinstance(line, ControlResponse):
-                self._on_control(line)
+                self._take(line.response)
             elif isinstance(line, ControlRequest):
-                reply = self.tools.reply(line)
-                if reply is not None:
-                    self.write(reply)
+                if (answer := self.tools.reply(line)) is not None:
+                    self.write(answer)
             else:
-                self.idle = self.idle or isinstance(line, Result)
+                if isinstance(line, Result):
+                    self.idle, line = True, self.account.settle(line)
                 lines.append(line)
-            self._deadlines.touch()
+                if isinstance(line, RateLimitEvent):
+                    self.limit = line.rate_limit_info
+                    self.heard(self.limit)
+            self.deadlines.touch()
             self._heard = True
         if not self._heard:
-            self._in_time(self._silent_until)
-        self._deadlines.check()
+            _check_in_time(self._silent_until)
+        self.deadlines.check()
         return lines
 
-    def _in_time(self, deadline: float) -> None:
-        if time.monotonic() > deadline:
-            raise CliFailed("The claude CLI does not answer.", code="cli_error")
+    def _tell(self, kind: Literal["outgoing", "incoming"], data: bytes) -> None:
+        if self.tap is not None:
+            self.tap(kind, self._process.pid, data)
 
-    def _on_control(self, line: ControlResponse) -> None:
-        told, payload = line.response, line.response.response
-        if payload is not None:
-            self.models = tuple(payload.models or self.models)
-        if told.request_id == REWIND:
-            went = payload is not None and payload.rewound is True
-            self._rewound = str(payload.target_message_uuid) if went and payload is not None else ""
-        if told.subtype == "error" and told.request_id in {"initialize", "settings"}:
-            log.error("control request=%s error=%s", told.request_id, told.error)
+    def _take(self, reply: ControlReply) -> None:
+        self.models = reply.models() or self.models
+        if reply.request_id == "initialize":
+            self.login = reply.payload().get("account")
+        if reply.request_id in self._replies:
+            self._replies[reply.request_id] = reply
+        if reply.subtype == "error" and reply.request_id in {"initialize", "settings"}:
+            log.error("control request=%s error=%s", reply.request_id, reply.error)
             raise CliFailed(
                 "The claude CLI refused its settings; run `claude update`, or see the log.", code="cli_error"
             )
+
+
+def finished(waiting: Generator[object, None, T]) -> T:
+    """Run a request or a wait to its end and return its result, where there is nothing else to do meanwhile."""
+    while True:
+        try:
+            next(waiting)
+        except StopIteration as end:
+            return cast("T", end.value)
+
+
+def _check_in_time(deadline: float) -> None:
+    if time.monotonic() > deadline:
+        raise CliFailed("The claude CLI does not answer.", code="cli_error")

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
+from app.agents.agent import Workplace
 from app.claude.cli import out_of_reach
 from app.config import Settings
+from app.conversation import ClaudeSession
 
 BASE = (
     "--print",
@@ -15,14 +17,14 @@ BASE = (
     "--verbose",
     "--include-partial-messages",
     "--disable-slash-commands",
-    "--no-session-persistence",
 )
+UNKEPT = "--no-session-persistence"
 # Nothing of Claude Code's own: no tools, settings, MCP servers, commands or transcript on disk. The API request of a
 # one-line chat shrinks from 50 kB to 2 kB, and a chat can touch nothing on this machine. The client's tools, which
 # claude.tools serves, need no permission: they run at the client.
 CHAT = ("--tools=", "--allowedTools=mcp__client", "--setting-sources=", "--strict-mcp-config")
 DEFAULTS = {
-    # Ten retries take minutes; our clients have retries and patience of their own.
+    # Ten retries take minutes, and our clients retry by themselves.
     "CLAUDE_CODE_MAX_RETRIES": "3",
 }
 FIXED = {
@@ -34,16 +36,16 @@ FIXED = {
     "ENABLE_TOOL_SEARCH": "false",
     # A client's tool called Bash makes the CLI add its rules for commit messages to the conversation.
     "CLAUDE_CODE_DISABLE_GIT_INSTRUCTIONS": "1",
-    # Beside the CLI's own tools it tells the API of the client's; a description is the client's to bound. Characters;
-    # known from a version between 2.1.260 and 2.1.300 on, older ones cut it.
+    # Where its own tools are on, the CLI tells the API of the client's tools. It must not cut their descriptions, whose
+    # length is the client's choice. In characters; versions up to 2.1.260 do not know it, and cut.
     "CLAUDE_CODE_MAX_MCP_DESCRIPTION_LENGTH": "10000000",
     # A child must not replace the binary under a running server.
     "DISABLE_AUTOUPDATER": "1",
-    # A call waits as long as we let it wait. Milliseconds; a larger number than a timer takes would mean none at all.
+    # A call waits as long as we let it. In milliseconds; a larger number than a timer takes would mean no wait at all.
     "MCP_TOOL_TIMEOUT": "2000000000",
-    # A result is the client's to bound: the model gets it whole.
+    # The model gets a result whole; its length is the client's choice.
     "MAX_MCP_OUTPUT_TOKENS": "1000000000",
-    # Over-long is an error to the client, not a reason to summarise behind its back.
+    # A conversation that is too long is an error for the client; the CLI must not summarise it.
     "DISABLE_AUTO_COMPACT": "1",
 }
 
@@ -53,12 +55,14 @@ NO_AGENTS = "CLAUDE_AGENT_SDK_DISABLE_BUILTIN_AGENTS"
 AGENT = {
     "CLAUDE_CODE_DISABLE_BACKGROUND_TASKS": "1",
     "CLAUDE_CODE_DISABLE_CRON": "1",
+    # How long an MCP server may take to start, in milliseconds: uvx and npx fetch it first.
+    "MCP_TIMEOUT": "60000",
 }
 
 
 def argv(binary: Path, model: str) -> list[str]:
     """Return the command line of a process that waits for `initialize`."""
-    return [str(binary), *BASE, *CHAT, f"--model={model}"]
+    return [str(binary), *BASE, UNKEPT, *CHAT, f"--model={model}"]
 
 
 def environment(allowed: Mapping[str, str]) -> dict[str, str]:
@@ -66,19 +70,33 @@ def environment(allowed: Mapping[str, str]) -> dict[str, str]:
     return {**DEFAULTS, **allowed, **FIXED, NO_AGENTS: "1"}
 
 
-def agent_argv(binary: Path, model: str, tools: Sequence[str], settings: Settings) -> list[str]:
-    """Return the command line of a process whose own `tools` work on this machine, as far as the settings let them."""
-    sources = settings.setting_sources
+def agent_argv(
+    binary: Path,
+    model: str,
+    workplace: Workplace,
+    settings: Settings,
+    *,
+    servers: Path | None = None,
+    kept: ClaudeSession | None = None,
+) -> list[str]:
+    """Return the command line of an agent's process; `servers` is the file that names its MCP servers.
+
+    It goes on with the session `kept`, or begins it, and writes its transcript; without one it writes none.
+    """
+    agent = workplace.agent
+    sources = agent.setting_sources
     return [
         str(binary),
         *BASE,
-        f"--tools={','.join(tools)}",
-        f"--permission-mode={settings.permission_mode}",
+        UNKEPT if kept is None else f"--{'session-id' if kept.transcript is None else 'resume'}={kept.id}",
+        f"--tools={','.join(workplace.tools)}",
+        f"--permission-mode={agent.permission_mode}",
         "--allowedTools=mcp__client",
         f"--setting-sources={','.join(sources)}",
-        f"--settings={out_of_reach.settings_argument(settings)}",
-        # Who asks for these settings wants the MCP servers in them.
+        f"--settings={out_of_reach.settings_argument(settings, agent.allowed)}",
+        # An operator who lets these settings in wants the MCP servers in them.
         *(() if sources else ("--strict-mcp-config",)),
+        *(() if servers is None else (f"--mcp-config={servers}",)),
         f"--model={model}",
     ]
 

@@ -7,23 +7,32 @@ https://code.claude.com/docs/en/permissions
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import msgspec
 
 from app.config import Settings
 
-# Everything in the state folder but `agent-workspace`, where the tools may work. Claude Code's sandbox takes a pattern
-# for the files that are there, so those that may come are named.
+# Everything in the state folder but `agent-workspace` and `agent-workspaces`, where the tools may work. Claude Code's
+# sandbox applies patterns only to files that exist, so files that may come later are named.
 PRIVATE = (
     "keys.json",
     "keys.new",
+    "extra-usage.json",
+    "extra-usage.json.*",
     "sessions.db",
     "sessions.db-wal",
     "sessions.db-shm",
     "sessions.db.damaged-*",
+    "usage.db",
+    "usage.db-wal",
+    "usage.db-shm",
+    "usage.db.damaged-*",
+    "shares.json",
+    "captures",
     "processes",
+    "mcp",
     "proofs",
     "workspace",
 )
@@ -36,14 +45,14 @@ IN_HOME = (
     "Library/LaunchAgents/com.openclaw.claude-max-proxy.plist",
     "Library/Keychains",
 )
-# macOS hands out the login by this command.
+# On macOS this command prints the login.
 COMMANDS = ("Bash(security:*)",)
 
 
-def settings_argument(settings: Settings) -> str:
-    """Return the value of `--settings` that keeps the tools from these files."""
+def settings_argument(settings: Settings, allowed: Sequence[str] = ()) -> str:
+    """Return the value of `--settings` that keeps the tools from these files, and lets others run unasked."""
     rules = [f"{tool}(/{pattern})" for pattern in _patterns(settings) for tool in ("Read", "Edit")]
-    return msgspec.json.encode({"permissions": {"deny": [*rules, *COMMANDS]}}).decode()
+    return msgspec.json.encode({"permissions": {"allow": allowed, "deny": [*rules, *COMMANDS]}}).decode()
 
 
 def _patterns(settings: Settings) -> Iterator[str]:
@@ -52,6 +61,7 @@ def _patterns(settings: Settings) -> Iterator[str]:
     claude = Path(environ.get("CLAUDE_CONFIG_DIR") or home / CLAUDE_FOLDER)
     paths = [claude / CREDENTIALS, *(home / name for name in IN_HOME)]
     paths += [settings.state_dir / name for name in PRIVATE]
+    paths += [settings.config] if settings.config is not None else []
     # Rules are compared with a path as it was asked for and as it is without links.
     for path in dict.fromkeys([*paths, *(path.parent.resolve() / path.name for path in paths)]):
         yield str(path)

@@ -16,21 +16,21 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from app import process_identity
-from app.claude.cli.lines import LineBuffer
+from app.claude.cli.incoming import LineBuffer
 from app.errors import CliFailed, TurnTimeout
 from app.event_loop import pause
 
-READ_SIZE = 64 * 2**10
-PIPE_BUFFER = 2**20
-STDERR_TAIL = 8 * 2**10
+READ_BYTES = 64 * 2**10
+PIPE_BUFFER_BYTES = 2**20
+STDERR_TAIL_BYTES = 8 * 2**10
 MARK = "CLAUDE_PROXY_PROCESS"
 TOKEN = "CLAUDE_CODE_OAUTH_TOKEN"  # noqa: S105 - the name of a variable
 BY_DESCRIPTOR = "_FILE_DESCRIPTOR"
-# How long each step of ending a process may take, in seconds. An idle CLI leaves 0.1 s after its input ends, once 1.6 s
+# How long each step of ending a process may take. An idle CLI leaves 0.1 s after its input ends, once 1.6 s
 # were seen; at SIGTERM it leaves at once, and a client that left expects its turn to be over within a second.
-EOF_PATIENCE = 2.0
-TERM_PATIENCE = 0.7
-KILL_PATIENCE = 2.0
+EOF_SECONDS = 2.0
+TERM_SECONDS = 0.7
+KILL_SECONDS = 2.0
 
 
 class Process:
@@ -47,12 +47,13 @@ class Process:
     def __init__(self, argv: Sequence[str], env: Mapping[str, str], cwd: Path, *, with_tools: bool = False) -> None:
         self.started = time.monotonic()
         self.killed = False  # by us
+        self.with_tools = with_tools
         self._lines = LineBuffer()
         self._stderr_tail = b""
         self._closing = threading.Lock()
         self._writing = threading.Lock()
         self._closed = False
-        # What its tools start inherits it, and is known by it when there is no CLI left to tell whose they are.
+        # Programs that its tools start inherit the mark. It tells whose they are when the CLI has ended.
         self._mark = {MARK: secrets.token_hex(8)} if with_tools else {}
         pairs: list[tuple[socket.socket, socket.socket]] = []
         login, token = _login_by_descriptor(env) if with_tools else (env, None)
@@ -121,12 +122,12 @@ class Process:
         """
         try:
             self._stdout.settimeout(timeout)
-            data = self._stdout.recv(READ_SIZE)
+            data = self._stdout.recv(READ_BYTES)
         except TimeoutError:
             return []
         except OSError:
             data = b""
-        pause()  # what there is to read may have no end
+        pause()  # there may always be more to read
         if data:
             return self._lines.feed(data)
         if last := self._lines.rest():
@@ -141,7 +142,7 @@ class Process:
             poll.register(self._stdout, select.POLLIN)
             return bool(poll.poll(1000 * timeout))
         except (OSError, ValueError):
-            return True  # closed: a read will tell
+            return True  # closed; a read raises
 
     def kill(self) -> None:
         """End the whole group this moment; `close` still has to free the pipes."""
@@ -150,7 +151,7 @@ class Process:
             self._signal(signal.SIGKILL)
 
     def close(self, *, at_once: bool) -> None:
-        """End the process and its group and free its pipes; idempotent, and over within the sum of the patiences.
+        """End the process and its group and free its pipes; idempotent, and over within the sum of the three limits.
 
         An idle process leaves by itself when its input ends. `at_once` skips that wait: a busy one would finish its
         turn, and spend, first.
@@ -161,17 +162,17 @@ class Process:
             with self._tree():
                 with contextlib.suppress(OSError):
                     self._stdin.shutdown(socket.SHUT_RDWR)
-                if at_once or not self._gone_within(EOF_PATIENCE):
+                if at_once or not self._gone_within(EOF_SECONDS):
                     self._signal(signal.SIGTERM)
-                    self._gone_within(TERM_PATIENCE)
-                # Also when the leader is gone: a tool it started may have outlived it.
+                    self._gone_within(TERM_SECONDS)
+                # Even if the leader has ended: a tool it started may live on.
                 self._signal(signal.SIGKILL)
-                self._gone_within(KILL_PATIENCE)
+                self._gone_within(KILL_SECONDS)
             self._closed = True
             for stream in (self._stdout, self._stderr):
                 with contextlib.suppress(OSError):
                     stream.shutdown(socket.SHUT_RDWR)
-            self._stderr_reader.join(KILL_PATIENCE)
+            self._stderr_reader.join(KILL_SECONDS)
             for stream in (self._stdin, self._stdout, self._stderr):
                 stream.close()
 
@@ -191,15 +192,15 @@ class Process:
 
     def _signal(self, number: int) -> None:
         if self._closed:
-            return  # the number may belong to a stranger by now
+            return  # the pid may belong to another program by now
         # A group of zombies gives EPERM on macOS.
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self.pid, number)
 
     def _drain_stderr(self) -> None:
         with contextlib.suppress(OSError):
-            while data := self._stderr.recv(READ_SIZE):
-                self._stderr_tail = (self._stderr_tail + data)[-STDERR_TAIL:]
+            while data := self._stderr.recv(READ_BYTES):
+                self._stderr_tail = (self._stderr_tail + data)[-STDERR_TAIL_BYTES:]
 
 
 def _login_by_descriptor(env: Mapping[str, str]) -> tuple[Mapping[str, str], int | None]:
@@ -226,7 +227,7 @@ def _socket_pair() -> tuple[socket.socket, socket.socket]:
     for end in (ours, child):
         for option in (socket.SO_SNDBUF, socket.SO_RCVBUF):
             with contextlib.suppress(OSError):
-                end.setsockopt(socket.SOL_SOCKET, option, PIPE_BUFFER)
+                end.setsockopt(socket.SOL_SOCKET, option, PIPE_BUFFER_BYTES)
     # gevent makes every socket non-blocking; the child expects ordinary standard streams.
     os.set_blocking(child.fileno(), True)
     return ours, child

@@ -1,4 +1,7 @@
-"""What has been proven of executables: kept in the state folder, a file for each, private and whole at any time."""
+"""What has been proven of executables, and so what each may be relied on for.
+
+Proofs are kept in the state folder, a file for each, private and whole at any time.
+"""
 
 from __future__ import annotations
 
@@ -7,19 +10,43 @@ import functools
 import hashlib
 import logging
 import os
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
 
-from app.claude.cli.capabilities import FIELDS, Capabilities
+from app import private_file
 
 log = logging.getLogger(__name__)
 
 FOLDER = "proofs"
 # Files of executables that are gone stay for comparison, until there are more than so many.
-MAX_KEPT = 20
+MAX_FILES = 20
+
+
+@dataclasses.dataclass(frozen=True)
+class Capabilities:
+    """What may differ from one version to the next; nothing else in the program asks for a version.
+
+    The defaults are those of an executable of which nothing has been proven yet. What is off then has another way,
+    which works with every version that is served; what is on has none.
+    """
+
+    composed: bool = False  # a user line can be marked as a client's own words, else a slash gets a newline in front
+    going_back: bool = False  # a process can be taken back to before a user line, else its conversation is told anew
+    quick_history: bool = False  # earlier texts of the user are taken without an acknowledgement, else it is waited for
+    manifests: bool = False  # it takes the tools' list in advance, else it asks for it
+    models: bool = False  # it lists the login's models before it is initialized, else with the first turn
+    counting: bool = False  # it counts a conversation's tokens without asking a model
+    parked: bool = True  # it waits for the results of its calls, else they are told to another process
+    tools: bool = True  # the model gets the client's tools as they are
+    one_call: bool = True  # the model can be told to call one tool at a time
+    structured: bool = True  # the answer can be bound to a JSON Schema
+    max_tokens: bool = True  # the answer can be bounded
+    effort: bool = True  # how much the model thinks can be chosen
+
+
+CAPABILITIES = tuple(field.name for field in dataclasses.fields(Capabilities))
 
 
 class Outcome(msgspec.Struct, frozen=True):
@@ -69,7 +96,7 @@ class Proof(msgspec.Struct, frozen=True, kw_only=True):
         """What the executable may be relied on for: of each capability, all promises."""
         switched = {outcome.switches for outcome in self.outcomes}
         off = {outcome.switches for outcome in self.broken}
-        return Capabilities(**{name: name not in off for name in FIELDS if name in switched})
+        return Capabilities(**{name: name not in off for name in CAPABILITIES if name in switched})
 
     @property
     def version_numbers(self) -> tuple[int, ...]:
@@ -95,9 +122,10 @@ class Proofs:
     """The proofs in a state folder. Reading never fails: what cannot be read is not there. Thread-safe."""
 
     def __init__(self, state_dir: Path) -> None:
-        self._folder = state_dir / FOLDER
+        self.folder = state_dir / FOLDER
+        self.times_kept = 0  # by this program
         self._read: dict[Path, _Read] = {}
-        self._own: dict[Path, Proof] = {}
+        self._own: dict[Path, Proof] = {}  # those that could not be written down
 
     def of(self, path: Path, size: int, mtime_ns: int) -> Proof | None:
         """Return what was proven of this file by this very code, if anything."""
@@ -119,26 +147,19 @@ class Proofs:
         """Take note of a proof, and write it down. Raises OSError; then it is known here until the program ends."""
         file = self._file(Path(proof.path), proof.size, proof.mtime_ns)
         self._own[file] = proof
-        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        # It has a name of its own until it is whole, and none but its owner may ever read it.
-        handle, fresh = tempfile.mkstemp(dir=self._folder, suffix=".new")
-        try:
-            with os.fdopen(handle, "wb") as out:
-                out.write(msgspec.json.format(msgspec.json.encode(proof)) + b"\n")
-            Path(fresh).replace(file)
-            del self._own[file]
-        except BaseException:
-            Path(fresh).unlink(missing_ok=True)
-            raise
+        self.times_kept += 1
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        private_file.replace(file, msgspec.json.format(msgspec.json.encode(proof)) + b"\n")
+        del self._own[file]
         self._tidy()
 
     def _file(self, path: Path, size: int, mtime_ns: int) -> Path:
         name = hashlib.sha256(f"{path}\0{size}\0{mtime_ns}".encode()).hexdigest()[:24]
-        return self._folder / f"{name}.json"
+        return self.folder / f"{name}.json"
 
     def _all(self) -> Iterator[Proof]:
         try:
-            files = sorted(self._folder.glob("*.json"))
+            files = sorted(self.folder.glob("*.json"))
         except OSError:
             return
         for file in files:
@@ -158,7 +179,7 @@ class Proofs:
 
     def _tidy(self) -> None:
         gone = [proof for proof in self._all() if not proof.is_of(Path(proof.path))]
-        for proof in sorted(gone, key=lambda proof: proof.at, reverse=True)[MAX_KEPT:]:
+        for proof in sorted(gone, key=lambda proof: proof.at, reverse=True)[MAX_FILES:]:
             self._file(Path(proof.path), proof.size, proof.mtime_ns).unlink(missing_ok=True)
 
 

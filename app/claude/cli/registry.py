@@ -1,7 +1,6 @@
 """Every live CLI process of this worker, and a record on disk of each for the next worker to sweep.
 
-An open stdin ends an idle CLI when its worker dies by SIGKILL; a busy one finishes its turn first. The sweep ends
-those at the next start.
+Where the worker dies by SIGKILL its undertaker ends them; the sweep ends at the next start what that could not.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -22,14 +21,15 @@ import psutil
 
 from app import process_identity
 from app.claude.cli.process import Process
+from app.claude.cli.undertaker import Undertaker
 
 log = logging.getLogger(__name__)
 
-SWEEP_PATIENCE = 2.0
+SWEEP_SECONDS = 2.0
 
 
 class _Record(msgspec.Struct):
-    # Other numbers must reach neither psutil nor a signal.
+    # Numbers out of these bounds must not be used as process ids.
     pid: Annotated[int, msgspec.Meta(gt=1)]
     started: float
     owner: Annotated[int, msgspec.Meta(gt=0)]
@@ -45,6 +45,7 @@ class Registry:
         self._live: dict[int, Process] = {}
         self._closers: set[threading.Thread] = set()
         self._closed = False
+        self._undertaker = Undertaker()
         # How many have started, for what, and ended, why: bounded sets of words, given by the callers.
         self.starts: collections.Counter[str] = collections.Counter()
         self.ends: collections.Counter[str] = collections.Counter()
@@ -70,16 +71,27 @@ class Registry:
         with self._lock:
             self._live[process.pid] = process
             self.starts[cause] += 1
+            self._tell_undertaker()
         self._record(process.pid)
         if self._closed:
             self._end(process, at_once=True, cause="shutdown")
         return process
 
-    def dispose(self, process: Process, *, at_once: bool, cause: str = "surplus") -> None:
-        """End a process in the background; nobody has to wait for it. Of several causes the first counts."""
-        given = {"at_once": at_once, "cause": cause if process.killed or process.alive else "exited"}
+    def dispose(
+        self,
+        process: Process,
+        *,
+        at_once: bool,
+        cause: str = "surplus",
+        before: Callable[[], object] = lambda: None,
+    ) -> None:
+        """End a process in the background, after `before`; nobody has to wait for it.
+
+        Of several causes the first counts.
+        """
+        given = {"at_once": at_once, "cause": cause if process.killed or process.alive else "exited", "before": before}
         closer = threading.Thread(target=self._end, args=(process,), kwargs=given, daemon=True)
-        # Together: `close` joins them all, and one that has ended takes itself out.
+        # Under one lock, since `close` joins all of them and each takes itself out when it ends.
         with self._lock:
             closer.start()
             self._closers.add(closer)
@@ -95,10 +107,12 @@ class Registry:
             closers = list(self._closers)
         for closer in closers:
             closer.join()
+        with self._lock:
+            self._undertaker.close()
 
     def sweep(self) -> int:
         """End the processes of workers that died without closing them; return how many."""
-        swept = 0
+        orphans, paths = [], []
         for path in self._files():
             try:
                 record = msgspec.json.decode(path.read_bytes(), type=_Record)
@@ -107,31 +121,45 @@ class Registry:
             if record is not None and process_identity.running(record.owner, record.owner_started):
                 continue
             if record is not None and process_identity.running(record.pid, record.started):
-                _kill_tree(record.pid)
-                swept += 1
+                orphans.append(record.pid)
+            paths.append(path)
+        _kill_trees(orphans)
+        for path in paths:
             with contextlib.suppress(OSError):
                 path.unlink()
-        if swept:
-            log.warning("swept orphans=%d", swept)
-        return swept
+        if orphans:
+            log.warning("swept orphans=%d", len(orphans))
+        return len(orphans)
 
-    def _end(self, process: Process, *, at_once: bool, cause: str) -> None:
+    def _end(self, process: Process, *, at_once: bool, cause: str, before: Callable[[], object] = lambda: None) -> None:
+        try:
+            before()
+        finally:
+            self._close_one(process, at_once=at_once, cause=cause)
+
+    def _close_one(self, process: Process, *, at_once: bool, cause: str) -> None:
         try:
             process.close(at_once=at_once)
         finally:
             with self._lock:
                 if self._live.pop(process.pid, None) is not None:
                     self.ends[cause] += 1
+                    self._tell_undertaker()
                 self._closers.discard(threading.current_thread())
             with contextlib.suppress(OSError):
                 (self._folder / str(process.pid)).unlink()
+
+    def _tell_undertaker(self) -> None:
+        living = [process for process in self._live.values() if process.alive]
+        chats = [process.pid for process in living if not process.with_tools]
+        self._undertaker.tell(chats, [process.pid for process in living if process.with_tools])
 
     def _record(self, pid: int) -> None:
         try:
             record = _Record(pid, process_identity.started(pid), os.getpid(), process_identity.started())
             (self._folder / str(pid)).write_bytes(msgspec.json.encode(record))
         except (OSError, psutil.Error) as error:
-            # A full disk must not stop a chat: the record is the second net.
+            # A full disk must not stop a chat; the record is only needed if this worker dies.
             log.warning("not recorded pid=%d error=%s", pid, error)
 
     def _files(self) -> list[Path]:
@@ -141,10 +169,20 @@ class Registry:
             return []
 
 
-def _kill_tree(pid: int) -> None:
-    with process_identity.descendants_killed(pid), contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(pid, signal.SIGTERM)
-        deadline = time.monotonic() + SWEEP_PATIENCE
-        while psutil.pid_exists(pid) and time.monotonic() < deadline:
+def _kill_trees(pids: Sequence[int]) -> None:
+    with contextlib.ExitStack() as trees:
+        for pid in pids:
+            trees.enter_context(process_identity.descendants_killed(pid))
+        # All of them before any is waited for: those that wait for results would ask the API meanwhile.
+        for pid in pids:
+            _signal(pid, signal.SIGTERM)
+        deadline = time.monotonic() + SWEEP_SECONDS
+        while any(psutil.pid_exists(pid) for pid in pids) and time.monotonic() < deadline:
             time.sleep(0.05)
-        os.killpg(pid, signal.SIGKILL)
+        for pid in pids:
+            _signal(pid, signal.SIGKILL)
+
+
+def _signal(leader: int, number: int) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(leader, number)

@@ -1,7 +1,10 @@
-"""Names that the API or the CLI does not take as they are, there and back: of tools, and of what is passed to them.
+"""Names that the API, the CLI or a client does not take as they are, there and back: of tools, properties and calls.
 
 A tool's name gets an underscore where the CLI would treat the tool as its own. A property of a tool's input gets
 another name where the API refuses its own (`filter[id]`, `größe`); its title then says what the client calls it.
+
+Some clients hand the ids of calls back with nothing but letters and digits, and no more than 40 of them. So clients get
+plain ids, and the API gets its own back: what it cached of an earlier request stays valid.
 """
 
 from __future__ import annotations
@@ -10,18 +13,19 @@ import json
 import re
 import unicodedata
 import urllib.parse
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
 
+from app import conversation
 from app.claude.cli.schemas import flat
-from app.conversation import Block, ToolDefinition, ToolUseBlock
+from app.conversation import Block, ToolDefinition, ToolResultBlock, ToolUseBlock
 from app.event_loop import pause
 
 # What the API takes as the name of a property at the top of a tool's input.
 PROPERTY = re.compile(r"[a-zA-Z0-9_.-]{1,64}")
-LONGEST_PROPERTY = 64
+MAX_PROPERTY_LENGTH = 64
 # What the CLI does by a tool's name alone: StructuredOutput is its own tool for the answer's form; from calls of
 # ExitPlanMode, TaskOutput (2.1.120) and Edit (beside `edits`) it takes parts of the input away; ToolSearch it leaves
 # out where its own tools are on.
@@ -30,7 +34,32 @@ SPECIAL = re.compile(r"(StructuredOutput|ExitPlanMode|TaskOutput|ToolSearch)(_*)
 SAME_OBJECT = ("not", "if", "then", "else")
 BY_PROPERTY = ("properties", "dependentRequired", "dependentSchemas", "dependencies")
 
+MAX_ID_LENGTH = 40
+
 Names = dict[str, str]  # the client's -> the API's
+
+
+def plain_id(call_id: str) -> str:
+    """Return a call's id as clients get it, and as ids are compared."""
+    return conversation.plain(call_id)[:MAX_ID_LENGTH]
+
+
+def native_id(call_id: str) -> str:
+    """Return a call's id with the underscore that every id of the API's own has behind its `toolu`."""
+    return re.sub(r"^toolu(?=[0-9])", "toolu_", call_id)
+
+
+def with_ids(content: Iterable[Block], change: Callable[[str], str]) -> list[Block]:
+    """Return blocks with the ids of their calls and results changed."""
+    changed: list[Block] = []
+    for block in content:
+        if isinstance(block, ToolUseBlock):
+            changed.append(msgspec.structs.replace(block, id=change(block.id)))
+        elif isinstance(block, ToolResultBlock):
+            changed.append(msgspec.structs.replace(block, tool_use_id=change(block.tool_use_id)))
+        else:
+            changed.append(block)
+    return changed
 
 
 def given(name: str) -> str:
@@ -164,7 +193,7 @@ class Renaming:
 def _latin(name: str) -> str:
     """Return a name in the letters that the API takes, empty where nothing of it is left."""
     bare = "".join(char for char in unicodedata.normalize("NFKD", name) if not unicodedata.combining(char))
-    told = re.sub(r"[^a-zA-Z0-9_.-]+", "_", bare).strip("_")[: LONGEST_PROPERTY - 4]
+    told = re.sub(r"[^a-zA-Z0-9_.-]+", "_", bare).strip("_")[: MAX_PROPERTY_LENGTH - 4]
     return told if re.search("[a-zA-Z0-9]", told) else ""
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Literal, NamedTuple
 
-# The CLI asks the API at once to go on from these, or once more; even at SIGTERM it still sends that request.
+# After these the CLI asks the API again by itself, at once; even at SIGTERM it still sends that request.
 ASKS_ON = frozenset({"max_tokens", "refusal"})
 
 
@@ -13,7 +13,7 @@ ASKS_ON = frozenset({"max_tokens", "refusal"})
 class Ended:
     """How a turn ended.
 
-    `stop_reason` is None where it did not end by itself: the client left, or it failed. `idle` says that the CLI has
+    `stop_reason` is None where it did not end by itself: the client left, or it `failed`. `idle` says that the CLI has
     ended it too, `exact` that the process remembers the answer as the client was given it, `asked` that the question
     was told, `sound` that the process did nothing wrong. `goes_on` says that another request may continue the
     conversation, `going_back` that the process may be taken back to before the question.
@@ -24,6 +24,7 @@ class Ended:
     exact: bool
     asked: bool
     sound: bool
+    failed: bool
     goes_on: bool
     going_back: bool
 
@@ -35,7 +36,7 @@ class Fate(NamedTuple):
     """What to do with a process, and why, in a word for the count of ended ones.
 
     `keep` puts it on the shelf with all it knows; `undo` does so when its turn has been interrupted, with nothing of
-    the answer to go on from; `leave` ends its input, `kill` the process, this moment.
+    the answer to go on from. `leave` ends its input; `kill` ends the process at once.
     """
 
     what: What
@@ -44,12 +45,13 @@ class Fate(NamedTuple):
 
 def fate(ended: Ended) -> Fate:
     """Decide what becomes of a process."""
-    over = "turn_over" if ended.stop_reason is not None else "cancelled"
+    over = "turn_over" if ended.stop_reason is not None else "failed" if ended.failed else "cancelled"
     if not ended.sound:
         return Fate("kill", "failed")
     if ended.stop_reason in ASKS_ON and not ended.idle:
         return Fate("kill", over)
-    if ended.exact and (ended.goes_on or ended.going_back):
+    # A process whose calls nobody will answer is told so now: the next request need not wait for the end of its turn.
+    if ended.exact and (ended.goes_on or (ended.going_back and ended.idle)):
         return Fate("keep", over)
     if ended.going_back and ended.asked:
         return Fate("undo", over)

@@ -1,4 +1,4 @@
-"""Keeps the shelf as it should be, off the request path: starts spares, retires what is old, undoes what is left."""
+"""Keeps the shelf filled, off the request path: starts spares, ends old processes, undoes turns left open."""
 
 from __future__ import annotations
 
@@ -6,10 +6,12 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from typing import Any
 
+from app.agents.agent import Workplace
 from app.claude.cli.binary import Binary
-from app.claude.cli.lines import control_line
-from app.claude.cli.protocol import ControlReply, ControlResponse, decode
+from app.claude.cli.channel import START_SECONDS, Deadlines
+from app.claude.cli.incoming import ControlReply
 from app.claude.cli.registry import Registry
 from app.claude.shelf.shelf import Shelf, Waiting
 from app.errors import CliFailed, ProxyError
@@ -17,31 +19,30 @@ from app.models import Catalogue
 
 log = logging.getLogger(__name__)
 
-START_TIMEOUT = 30.0
-# How long the end waits for a start that is under way, in seconds.
-LAST_START = 2.0
-# How often the shelf is looked at when nothing calls for it, in seconds.
-INSPECTION = 5.0
-# After a failed start the next try waits, twice as long each time, so that a broken CLI does not eat the machine.
-FIRST_PAUSE = 1.0
-LONGEST_PAUSE = 60.0
+# How long `join` waits for a start that is under way.
+LAST_START_SECONDS = 2.0
+# How often the shelf is inspected when nobody wakes the keeper.
+INSPECTION_SECONDS = 5.0
+# After a failed start the next one waits, twice as long each time, so that a broken CLI takes little of the machine.
+FIRST_PAUSE_SECONDS = 1.0
+MAX_PAUSE_SECONDS = 60.0
 
 
 class Keeper:
     """A thread that looks after `shelf`. Thread-safe.
 
-    `wanted` says how many spares there are to be, by the tools of Claude Code's own that they have; `start` starts one.
-    The CLI's list of models, which it tells without a model call, goes to `catalogue`. `undo` takes what nobody has
-    answered in time, and `current` tells the executable.
+    `wanted` says how many spares there are to be, for chats (None) and by the agents' workplaces; `start` starts one.
+    The CLI's list of models, which costs no model call, goes to `catalogue`. `undo` gets a process whose calls were
+    not answered in time, and `current` returns the executable.
     """
 
     def __init__(
         self,
         shelf: Shelf,
-        wanted: dict[tuple[str, ...], int],
+        wanted: dict[Workplace | None, int],
         *,
         current: Callable[[], Binary],
-        start: Callable[[tuple[str, ...]], Waiting],
+        start: Callable[[Workplace | None], Waiting],
         undo: Callable[[Waiting], None],
         registry: Registry,
         catalogue: Catalogue,
@@ -61,11 +62,11 @@ class Keeper:
 
     def spares(self) -> dict[str, int]:
         """Return how many spares for plain chats are wanted, and how many have started and wait."""
-        return self._count(lambda own_tools: not own_tools)
+        return self._count(lambda workplace: workplace is None)
 
     def agents(self) -> dict[str, int]:
-        """Return the same of those that have tools of Claude Code's own."""
-        return self._count(bool)
+        """Return the same of agents' spares."""
+        return self._count(lambda workplace: workplace is not None)
 
     def open(self) -> None:
         """Begin; the first spare is under way when this returns."""
@@ -82,22 +83,24 @@ class Keeper:
             self._pause = self._paused_until = 0.0
         self._wake.set()
 
-    def ask(self, line: bytes, request_id: str, seconds: float) -> ControlReply | None:
+    def ask(self, subtype: str, seconds: float, **fields: Any) -> ControlReply | None:
         """Put a control request to a spare that waits and return its answer, or None if none comes in time.
 
-        A turn that takes the process meanwhile is not held up; it gets the answer too, and has no use for it.
+        A turn that takes the process meanwhile is not held up; it skips the answer.
         Raises ProxyError when the process is gone.
         """
+        asked: list[str] = []
         replies: list[ControlReply] = []
-        asked = False
 
         def act(spare: Waiting) -> bool:
-            nonlocal asked
+            channel = spare.channel
             if not asked:
-                spare.process.write(line, seconds)
-                asked = True
-            replies.extend(reply for reply in _replies(spare) if reply.request_id == request_id)
-            return bool(replies)
+                channel.deadlines = Deadlines(2 * seconds, 2 * seconds)
+                asked.append(channel.send(subtype, **fields))
+            channel.drain()
+            reply = channel.reply(asked[0])
+            replies.extend([reply] if reply is not None else [])
+            return reply is not None
 
         self._shelf.look(lambda one: one.spare and one.ready and one.process.alive, seconds, act)
         return replies[0] if replies else None
@@ -110,19 +113,19 @@ class Keeper:
     def join(self) -> None:
         """Wait, after `close`, for the end of a start that is under way; bounded."""
         if self._thread.is_alive():
-            self._thread.join(LAST_START)
+            self._thread.join(LAST_START_SECONDS)
 
-    def _count(self, which: Callable[[tuple[str, ...]], bool]) -> dict[str, int]:
-        wanted = sum(number for own_tools, number in list(self.wanted.items()) if which(own_tools))
+    def _count(self, which: Callable[[Workplace | None], bool]) -> dict[str, int]:
+        wanted = sum(number for workplace, number in list(self.wanted.items()) if which(workplace))
         return {
             "wanted": wanted,
-            "ready": self._shelf.count(lambda one: one.spare and one.ready and which(one.own_tools)),
+            "ready": self._shelf.count(lambda one: one.spare and one.ready and which(one.workplace)),
         }
 
     def _keep(self) -> None:
         while True:
             left = self._paused_until - time.monotonic()
-            self._wake.wait(min(INSPECTION, left) if left > 0 else INSPECTION)
+            self._wake.wait(min(INSPECTION_SECONDS, left) if left > 0 else INSPECTION_SECONDS)
             self._wake.clear()
             if self._closed:
                 return
@@ -133,14 +136,14 @@ class Keeper:
                     self._fill()
             except CliFailed as error:
                 if self._closed:
-                    return  # the end came in the midst of a start
-                self._wait_for(min(LONGEST_PAUSE, self._pause * 2 or FIRST_PAUSE))
+                    return  # closed during a start
+                self._wait_for(min(MAX_PAUSE_SECONDS, self._pause * 2 or FIRST_PAUSE_SECONDS))
                 if self.problem is None or self.problem.message != error.message:
                     log.warning("no spare code=%s error=%s", error.code, error.message)
                 self.problem = error
             except Exception:
-                # This thread is the only one that does this: it must outlive what nobody foresaw.
-                self._wait_for(LONGEST_PAUSE)
+                # No other thread does this work, so this one must survive every error.
+                self._wait_for(MAX_PAUSE_SECONDS)
                 log.exception("no spare")
 
     def _executable(self) -> Binary | None:
@@ -153,27 +156,33 @@ class Keeper:
         self._pause, self._paused_until = pause, time.monotonic() + pause
 
     def _fill(self) -> None:
-        for own_tools, number in list(self.wanted.items()):
+        for workplace, number in list(self.wanted.items()):
             while not self._closed and number > self._shelf.count(
-                lambda one, own_tools=own_tools: one.spare and one.own_tools == own_tools  # type: ignore[misc]
+                lambda one, workplace=workplace: one.spare and one.workplace == workplace  # type: ignore[misc]
             ):
-                self._add(self._start(own_tools))
+                self._add(self._start(workplace))
         self._pause = 0.0
         self.problem = None
 
     def _add(self, spare: Waiting) -> None:
-        process = spare.process
+        process, channel = spare.process, spare.channel
         try:
-            # What it answers is the list of models, or, from older versions, that it knows no such request.
-            process.write(control_line("models", "list_models"), START_TIMEOUT)
+            # The answer is the list of models; older versions answer that they know no such request.
+            request_id = channel.send("list_models")
         except BaseException:
             self._registry.dispose(process, at_once=True)
             raise
         self._shelf.put(spare)
-        deadline = time.monotonic() + START_TIMEOUT
+
+        def act(_: Waiting) -> bool:
+            channel.drain()
+            spare.ready = spare.ready or channel.reply(request_id) is not None
+            return spare.ready
+
+        deadline = time.monotonic() + START_SECONDS
         try:
-            # Not to its end at once: a request that takes it is not to wait, and neither is what else there is to do.
-            self._shelf.look(lambda one: one is spare, START_TIMEOUT, self._gets_ready)
+            # In small steps: a request can take the process meanwhile, and the keeper can be closed.
+            self._shelf.look(lambda one: one is spare, START_SECONDS, act)
             _check_in_time(spare, deadline)
         except BaseException:
             if not self._closed:
@@ -181,23 +190,9 @@ class Keeper:
                 log.warning("spare failed pid=%d exit=%s stderr=%r", process.pid, process.exit_code, said)
             self._shelf.give_up([spare], "surplus")
             raise
-
-    def _gets_ready(self, spare: Waiting) -> bool:
-        for reply in _replies(spare):
-            spare.ready = True
-            if reply.response is not None:
-                self._catalogue.update(tuple(reply.response.models or ()))
-        return spare.ready
+        self._catalogue.update(channel.models)
 
 
 def _check_in_time(spare: Waiting, deadline: float) -> None:
     if not spare.ready and time.monotonic() >= deadline:
         raise CliFailed("The claude CLI did not get ready in time.", code="cli_exited")
-
-
-def _replies(spare: Waiting) -> list[ControlReply]:
-    """Return the answers to control requests that have come."""
-    if not spare.process.readable(0):
-        return []
-    told = (decode(raw) for raw in spare.process.read(0.01))
-    return [line.response for line in told if isinstance(line, ControlResponse)]

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import datetime as dt
-import logging
 import math
 import re
 import time
 from http import HTTPStatus
 
-from app.claude.cli.protocol import RateLimitInfo, Result, System
+from app import moments
+from app.claude.cli.binary import LOGIN
+from app.claude.cli.incoming import RateLimitInfo, Result, System
 from app.errors import (
     BadRequest,
     BodyTooLarge,
@@ -25,18 +25,17 @@ from app.errors import (
     SchemaUnsatisfied,
 )
 
-log = logging.getLogger(__name__)
-
-# The API does not say when it will be free again; clients that wait this long, in seconds, are polite.
-OVERLOAD_PAUSE = 15
-RATE_PAUSE = 30
-SMALLEST_WINDOW = 200_000
+# The API does not say when it will be free again; clients that wait this long are polite.
+OVERLOAD_PAUSE_SECONDS = 15
+RATE_PAUSE_SECONDS = 30
+# The API's own status for an overload: https://docs.claude.com/en/api/errors
+OVERLOADED = 529
+MIN_CONTEXT_TOKENS = 200_000
 TOKENS = re.compile(r"([0-9]+) tokens > ([0-9]+) maximum")
 
 
-def login_sentence(command: str = "claude auth login") -> str:
-    """Return what whoever runs the server has to do; a client is not told where the executable is."""
-    return f"The claude CLI is not logged in on the server: run `{command}` there, then try again."
+# What the operator has to do; a client is not told where the executable is.
+NO_LOGIN = f"The claude CLI is not logged in on the server: run `{LOGIN}` there, then try again."
 
 
 def of_retry(line: System) -> ProxyError | None:
@@ -45,7 +44,7 @@ def of_retry(line: System) -> ProxyError | None:
     A refused login stays refused; the CLI would go on asking for minutes.
     """
     if line.error == "authentication_failed" or line.error_status == HTTPStatus.UNAUTHORIZED:
-        return NotLoggedIn(login_sentence())
+        return NotLoggedIn(NO_LOGIN)
     return None
 
 
@@ -62,7 +61,7 @@ def of_result(result: Result, limit: RateLimitInfo | None, tag: str | None) -> P
     if "usage credits required" in low or ("extra usage" in low and status in {400, 402, 403}):
         return PlanRefused(text)
     if _login_refused(status, tag, low):
-        return NotLoggedIn(login_sentence())
+        return NotLoggedIn(NO_LOGIN)
     if "prompt is too long" in low:
         return _context_too_long(text, result)
     if status is not None:
@@ -70,9 +69,11 @@ def of_result(result: Result, limit: RateLimitInfo | None, tag: str | None) -> P
     if result.subtype == "error_max_structured_output_retries":
         return SchemaUnsatisfied(f"The model gave no answer in the form of response_format: {text}")
     if tag in {"overloaded", "server_error"} or "connection error" in low:
-        return Overloaded(f"The Claude API could not be reached: {text}", retry_after=OVERLOAD_PAUSE)
-    log.error("turn failed subtype=%s tag=%s error=%r", result.subtype, tag, text)
-    return CliFailed("The claude CLI could not finish the turn; the server's log has the reason.", code="cli_error")
+        sentence = f"The Claude API could not be reached: {text}"
+        return Overloaded(sentence, retry_after=OVERLOAD_PAUSE_SECONDS, falls_back=tag == "overloaded")
+    error = CliFailed("The claude CLI could not finish the turn; the server's log has the reason.", code="cli_error")
+    error.add_note(f"subtype={result.subtype} tag={tag} error={text!r}")  # for the log
+    return error
 
 
 def _is_used_up(limit: RateLimitInfo, status: int | None) -> bool:
@@ -102,9 +103,9 @@ def _of_status(status: int, text: str) -> ProxyError:
         case HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
             return BodyTooLarge(text)
         case HTTPStatus.TOO_MANY_REQUESTS:
-            return PlanLimit(f"The Claude API is limiting requests: {text}", retry_after=RATE_PAUSE)
+            return PlanLimit(f"The Claude API is limiting requests: {text}", retry_after=RATE_PAUSE_SECONDS)
         case _ if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-            return Overloaded(text, retry_after=OVERLOAD_PAUSE)
+            return Overloaded(text, retry_after=OVERLOAD_PAUSE_SECONDS, falls_back=status == OVERLOADED)
         case _:
             return BadRequest(text)
 
@@ -112,17 +113,17 @@ def _of_status(status: int, text: str) -> ProxyError:
 def _plan_limit(text: str, resets_at: float) -> PlanLimit:
     # "usage limit" makes OpenClaw try once instead of ten times; the reset is repeated in a form programs can read.
     wait = max(1, math.ceil(resets_at - time.time()))
-    try:
-        reset = dt.datetime.fromtimestamp(resets_at, dt.UTC).isoformat(timespec="seconds")
-    except (ValueError, OverflowError, OSError):  # a time that no calendar has
-        return PlanLimit(f"Claude usage limit reached: {text}", retry_after=RATE_PAUSE)
-    return PlanLimit(f"Claude usage limit reached: {text} (resets at {reset})", retry_after=wait)
+    reset = moments.written(resets_at)
+    if reset is None:
+        return PlanLimit(f"Claude usage limit reached: {text}", retry_after=RATE_PAUSE_SECONDS, falls_back=True)
+    sentence = f"Claude usage limit reached: {text} (resets at {reset})"
+    return PlanLimit(sentence, retry_after=wait, falls_back=True)
 
 
 def _context_too_long(text: str, result: Result) -> ContextTooLong:
     counts = TOKENS.search(text)
     windows = [usage.context_window for usage in (result.model_usage or {}).values() if usage.context_window]
-    maximum = int(counts[2]) if counts else max(windows, default=SMALLEST_WINDOW)
+    maximum = int(counts[2]) if counts else max(windows, default=MIN_CONTEXT_TOKENS)
     # Clients look for one of two phrases: Anthropic's and OpenAI's.
     return ContextTooLong(
         f"{text.rstrip('.')}; this model's maximum context length is {maximum} tokens.".replace(

@@ -8,48 +8,49 @@ request of a client that has few in it, and gives up the newest of the one that 
 from __future__ import annotations
 
 import collections
+import dataclasses
 import itertools
 import threading
+from collections.abc import Iterator
 
+from app.cancellation import Cancellation
+from app.claude.cli.channel import TICK_SECONDS, Deadlines
 from app.errors import QueueFull
 
-RETRY_AFTER = 5
+RETRY_AFTER_SECONDS = 5
 
 
+@dataclasses.dataclass(eq=False)
 class Ticket:
-    """A place of a client: first in the queue, then in a slot. `leave` gives up either; idempotent."""
+    """A place of a client: first in the queue, then in a slot; `number` counts all tickets.
 
-    def __init__(self, slots: Slots, client: str, number: int, *, prepared: bool) -> None:
-        self.client = client
-        self.number = number
-        self.prepared = prepared
-        self._slots = slots
-        self._decided = threading.Event()
-        self._refusal: QueueFull | None = None
+    It gets a slot only when it is `prepared`: when nothing has to come before it any longer. `decided` is set when it
+    has one, or when its place was given to another client, which is its `refusal`.
+    """
 
-    def wait(self, timeout: float) -> bool:
-        """Return whether the slot is granted, waiting at most `timeout` seconds for it. Raises QueueFull."""
-        decided = self._decided.wait(timeout)
-        self.check()
-        return decided
+    client: str
+    number: int
+    prepared: bool
+    decided: threading.Event = dataclasses.field(default_factory=threading.Event)
+    refusal: QueueFull | None = None
 
-    def check(self) -> None:
-        """Raise QueueFull if its place was given to another client."""
-        if self._refusal is not None:
-            raise self._refusal
 
-    def prepare(self) -> None:
-        """Say that nothing has to come before it any longer but a slot."""
-        self._slots.prepare(self)
+def until_granted(ticket: Ticket, cancellation: Cancellation, deadlines: Deadlines) -> Iterator[None]:
+    """Yield once a tick until a ticket has its slot. Raises ProxyError if it cannot have one."""
+    cancellation.on_cancel(ticket.decided.set)
+    while not ticket.decided.wait(TICK_SECONDS):
+        check(ticket, cancellation, deadlines)
+        yield
+    check(ticket, cancellation, deadlines)
 
-    def leave(self) -> None:
-        """Give the slot, or the place in the queue, to the next."""
-        self._slots.leave(self)
 
-    def decide(self, refusal: QueueFull | None = None) -> None:
-        """Wake whoever waits: the slot is granted, or refused for a reason. For its slots alone."""
-        self._refusal = refusal
-        self._decided.set()
+def check(ticket: Ticket, cancellation: Cancellation, deadlines: Deadlines) -> None:
+    """Raise what ends a ticket's wait: it was cancelled, its place is another's, or the turn is overdue."""
+    cancellation.check()
+    if ticket.refusal is not None:
+        raise ticket.refusal
+    deadlines.touch()
+    deadlines.check()
 
 
 class Slots:
@@ -62,7 +63,7 @@ class Slots:
         self._numbers = itertools.count()
         self._running: set[Ticket] = set()
         self._slots_of: collections.Counter[str] = collections.Counter()
-        # Of each client that has any, its tickets that wait, the oldest first.
+        # The waiting tickets of each client that has any, the oldest first.
         self._queues: dict[str, dict[Ticket, None]] = {}
 
     @property
@@ -81,60 +82,58 @@ class Slots:
         Raises QueueFull.
         """
         with self._lock:
-            ticket = Ticket(self, client, next(self._numbers), prepared=prepared)
-            if prepared and self.running < self.limit:
-                self._grant(ticket)
-                return ticket
-            # Where there is a slot, one more than may wait can be getting ready for it.
-            if self.waiting >= self._queue_limit + (self.running < self.limit):
+            ticket = Ticket(client, next(self._numbers), prepared)
+            free = len(self._running) < self.limit
+            # While a slot is free, one more request may get ready for it.
+            if not (prepared and free) and self.waiting >= self._queue_limit + free:
                 self._make_room(client)
             self._queues.setdefault(client, {})[ticket] = None
+            self._grant()
         return ticket
 
     def prepare(self, ticket: Ticket) -> None:
         """Let a ticket have a slot from now on."""
         with self._lock:
             ticket.prepared = True
-            self._grant_next()
+            self._grant()
 
     def leave(self, ticket: Ticket) -> None:
-        """Take a ticket back and grant its slot to the next; unknown tickets are ignored."""
+        """Take a ticket back and give its slot to the next; idempotent."""
         with self._lock:
             if ticket in self._running:
                 self._running.discard(ticket)
                 self._slots_of[ticket.client] -= 1
                 if not self._slots_of[ticket.client]:
                     del self._slots_of[ticket.client]
-                self._grant_next()
+                self._grant()
             else:
                 self._remove(ticket)
 
-    def _grant(self, ticket: Ticket) -> None:
-        self._running.add(ticket)
-        self._slots_of[ticket.client] += 1
-        ticket.decide()
-
-    def _grant_next(self) -> None:
+    def _grant(self) -> None:
+        """Give a free slot to the next, if there are both."""
+        if len(self._running) >= self.limit:
+            return
         firsts = [next((one for one in queue if one.prepared), None) for queue in self._queues.values()]
         ready = [ticket for ticket in firsts if ticket is not None]
-        if ready and self.running < self.limit:
+        if ready:
             ticket = min(ready, key=lambda one: (self._slots_of[one.client], one.number))
             self._remove(ticket)
-            self._grant(ticket)
+            self._running.add(ticket)
+            self._slots_of[ticket.client] += 1
+            ticket.decided.set()
 
     def _make_room(self, client: str) -> None:
         longest = max(self._queues.values(), key=len, default={})
-        # Never for one who would then have more than the other.
+        # The client that gains a place must not end up with more than the one that loses it.
         if len(longest) <= len(self._queues.get(client, ())) + 1:
             raise self._full()
         newest = next(reversed(longest))
         self._remove(newest)
-        newest.decide(
-            QueueFull(
-                "The queue is full, and this request's place went to a client with fewer in it; try again shortly.",
-                retry_after=RETRY_AFTER,
-            )
+        newest.refusal = QueueFull(
+            "The queue is full, and this request's place went to a client with fewer in it; try again shortly.",
+            retry_after=RETRY_AFTER_SECONDS,
         )
+        newest.decided.set()
 
     def _remove(self, ticket: Ticket) -> None:
         queue = self._queues.get(ticket.client, {})
@@ -148,4 +147,4 @@ class Slots:
             if self.running >= self.limit
             else f"{self.waiting} requests wait already, for others of their session to end"
         )
-        return QueueFull(f"{taken}; try again shortly.", retry_after=RETRY_AFTER)
+        return QueueFull(f"{taken}; try again shortly.", retry_after=RETRY_AFTER_SECONDS)

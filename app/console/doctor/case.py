@@ -3,51 +3,47 @@
 from __future__ import annotations
 
 import dataclasses
-import re
 from collections.abc import Mapping
 from pathlib import Path
 
 from app.claude.cli.binary import Locator, command_line, update
-from app.config import Settings, setting_names
+from app.claude.cli.payer import LoginDetails
+from app.config import Settings
+from app.config_reading import Reading
 from app.console.machine import Machine
 from app.console.running_server import Server
-from app.console.service import installed_port
-from app.errors import ConfigError
+from app.console.settings import environ_of
 
 
 @dataclasses.dataclass
 class Case:
-    """A machine, the settings that can be used, and the sentences about those that cannot.
+    """A machine, and the settings as they were read.
 
-    `binary` is the executable once it is found, `usable` whether its version will do.
+    `binary` is the executable once it is found, `usable` whether its version will do, `login` what it says
+    of its login.
     """
 
     machine: Machine
-    settings: Settings
-    broken: list[str]
+    reading: Reading
     key: str | None
     binary: Path | None = None
     usable: bool = False
+    login: LoginDetails | None = None
 
     @classmethod
     def of(cls, machine: Machine, port: int | None, key: str | None) -> Case:
-        """Read the settings, leaving out one after the other what cannot be used."""
-        environ = dict(machine.environ)
-        if port is not None:
-            environ["PORT"] = str(port)
-        elif not environ.get("PORT") and (installed := installed_port(machine)) is not None:
-            environ["PORT"] = str(installed)
-        broken: list[str] = []
-        while True:
-            try:
-                return cls(machine, Settings.from_environ(environ), broken, key)
-            except ConfigError as error:
-                broken.append(str(error))
-                named = re.match(r"[A-Z_]+", str(error))
-                guilty = {named[0]} if named and named[0] in environ else set(setting_names()) & set(environ)
-                if not guilty:
-                    raise
-                environ = {name: value for name, value in environ.items() if name not in guilty}
+        """Read the settings, leaving out what cannot be used."""
+        return cls(machine, Reading.of(environ_of(machine, port)), key)
+
+    @property
+    def settings(self) -> Settings:
+        """The settings that can be used."""
+        return self.reading.settings
+
+    @property
+    def broken(self) -> list[str]:
+        """The sentences about those that cannot."""
+        return self.reading.mistakes + self.reading.unfit
 
     @property
     def environ(self) -> Mapping[str, str]:

@@ -5,30 +5,31 @@ from __future__ import annotations
 import datetime as dt
 import tempfile
 import time
+from pathlib import Path
 
 import msgspec
 
 from app import create_app
-from app.claude.cli import binary, login
+from app.claude.cli import binary, login, payer
 from app.claude.cli.binary import Locator
+from app.claude.cli.extra_usage import ExtraUsageFile
 from app.config import Settings
 from app.console import start
 from app.console.doctor.case import Case
 from app.console.doctor.finding import Finding, failed, passed, skipped, warned
-from app.errors import CliFailed, ConfigError
+from app.errors import CliFailed
 from app.proof import report
 from app.web.state import state
 
+DOCUMENT = "claude-max-api docs plans"
+PLAN_AND_EXTRA = {
+    "refuse": "once an answer was billed beyond it, further requests are refused; that one cannot be foreseen",
+    "warn": "what is billed beyond it is answered and marked",
+    "allow": "what is billed beyond it is answered",
+}
 QUESTION = {"role": "user", "content": "Answer with the one word OK."}
-# What a live question needs to know of the environment; the rest is about whom the server serves.
-ASKED_WITH = ("CLAUDE_BIN", "CLAUDE_PROXY_PASS_ENV", "CLAUDE_PROXY_DEFAULT_MODEL", "CLAUDE_PROXY_DEMO")
-
-
-class _Account(msgspec.Struct, rename="camel"):
-    """What `claude auth status` says beside yes or no; all of it may be absent."""
-
-    auth_method: str | None = None
-    subscription_type: str | None = None
+# What a live question needs to know of the settings; the rest is about whom the server serves.
+ASKED_WITH = ("claude_bin", "default_model", "demo", "cli_environ")
 
 
 def cli(case: Case) -> Finding:
@@ -38,7 +39,7 @@ def cli(case: Case) -> Finding:
     except CliFailed as error:
         if case.settings.claude_bin is not None:
             return failed(error.message, "unset CLAUDE_BIN")
-        return failed(error.message, binary.INSTALL)
+        return failed(error.message, binary.INSTALLER)
     return passed(str(case.binary))
 
 
@@ -64,15 +65,36 @@ def logged_in(case: Case) -> Finding:
     except CliFailed as error:
         return warned(f"unknown: {error.message}", case.claude("auth status"))
     if not yes:
-        return failed("claude is not logged in; every request would get a 401", case.claude("auth login"))
-    try:
-        account = msgspec.json.decode(told, type=_Account)
-    except msgspec.DecodeError:
-        account = _Account()
-    means = ", ".join(filter(None, (account.auth_method, account.subscription_type)))
-    if (account.auth_method or "").startswith("api_key"):
-        return warned("logged in with an API key, which is billed; the plan is not used", case.claude("auth login"))
-    return passed(f"logged in{f' ({means})' if means else ''}")
+        return failed("claude is not logged in; every request would get a 401", binary.LOGIN)
+    case.login = details = payer.details_of(msgspec.json.decode(told))
+    means = ", ".join(filter(None, (details.auth_method, details.subscription_type))) if details is not None else ""
+    digest = None if details is None else payer.login_digest(details)
+    known = f", known as {digest} (`key add NAME --login`)" if digest is not None else ""
+    return passed(f"logged in{f' ({means})' if means else ''}{known}")
+
+
+def paid_by(case: Case) -> Finding:
+    """Say who pays for answers, as claude itself tells it, and what becomes of extra usage."""
+    if case.settings.demo:
+        return passed("nobody: CLAUDE_PROXY_DEMO answers with canned text")
+    if case.login is None:
+        return skipped("no login to ask for it")
+    who = payer.payer(case.login)
+    if who != payer.PLAN:
+        # The operator has chosen it by what is handed to claude, or by the login: said, not refused.
+        return warned(f"{who}, which is billed; no plan is used", DOCUMENT)
+    mode = case.settings.extra_usage
+    told = f"plan ({PLAN_AND_EXTRA[mode]}; CLAUDE_PROXY_EXTRA_USAGE={mode}, see `claude-max-api docs plans`)"
+    known = [extra for extra in ExtraUsageFile(case.settings.state_dir).read().values() if extra.until > time.time()]
+    if known and mode != "allow":
+        until = max(extra.until for extra in known)
+        refused = mode == "refuse" and not all(extra.accepted for extra in known)
+        told = (
+            f"extra usage: an answer was billed beyond the plan; requests are {'refused' if refused else 'answered'} "
+            f"until {dt.datetime.fromtimestamp(until).astimezone():%Y-%m-%d %H:%M}"
+        )
+        return warned(told, "claude-max-api resume   (accepts extra usage until then)" if refused else DOCUMENT)
+    return passed(told)
 
 
 def starts(case: Case) -> Finding:
@@ -86,6 +108,34 @@ def starts(case: Case) -> Finding:
         return failed(str(error), case.update())
     took = int((time.monotonic() - began) * 1000)
     return passed(f"answers {took} ms after its start" + (f", offers {len(models)} models" if models else ""))
+
+
+def mcp_servers(case: Case) -> Finding:
+    """Start each MCP server that an agent may use, as the server does, and list its tools."""
+    table = case.settings.agents
+    servers = tuple(dict.fromkeys(server for agent in table.agents.values() for server in agent.servers))
+    if not servers:
+        return passed("no agent has one")
+    if case.binary is None or not case.usable:
+        return skipped("no usable claude to start them")
+    try:
+        states = start.mcp_servers(case.settings, case.binary, servers)
+    except (CliFailed, OSError) as error:
+        return failed(str(error), case.update())
+    lines, broken = [], []
+    for name, found in states.items():
+        if found.connected:
+            lines.append(f"{name}: {', '.join(found.tools) or 'no tools'}")
+        else:
+            broken.append(name)
+            last = found.words.splitlines()[-1:]
+            lines.append(f"{name}: {found.error}" + (f"; it said: {last[0][:200]}" if last else ""))
+    if broken:
+        remedy = f"mend [mcp.{broken[0]}] in {case.reading.file.path}, or what it starts"
+        return Finding(
+            "fail", f"{', '.join(broken)} does not start; requests to its agents get a 502", remedy, tuple(lines)
+        )
+    return Finding("pass", f"{len(servers)} started", None, tuple(lines))
 
 
 def proven(case: Case) -> Finding:
@@ -108,14 +158,9 @@ def answers(case: Case) -> Finding:
     """Spend one request: ask the model a question through the server's own code, in this process."""
     if case.binary is None or not case.usable:
         return skipped("no usable claude to ask")
-    asked_with = {name: case.environ[name] for name in ASKED_WITH if name in case.environ}
+    asked_with = {name: getattr(case.settings, name) for name in ASKED_WITH}
     with tempfile.TemporaryDirectory(prefix="claude-max-api-") as folder:
-        own = {"CLAUDE_PROXY_STATE_DIR": folder, "CLAUDE_PROXY_SPARES": "0", "LOG_LEVEL": "CRITICAL"}
-        try:
-            settings = Settings.from_environ({**case.settings.cli_environ, **asked_with, **own})
-            app = create_app(settings)
-        except ConfigError as error:
-            return failed(str(error), "correct the setting that is named")
+        app = create_app(Settings(**asked_with, state_dir=Path(folder), spares=0, log_level="CRITICAL"))
         began = time.monotonic()
         try:
             body = {"model": "haiku", "messages": [QUESTION]}
@@ -129,5 +174,5 @@ def answers(case: Case) -> Finding:
     problem = told.get("error") or {}
     remedy = "LOG_LEVEL=DEBUG claude-max-api serve   (and ask it; its log says more)"
     if response.status_code == 401:  # noqa: PLR2004
-        remedy = case.claude("auth login")
+        remedy = binary.LOGIN
     return failed(f"{response.status_code} {problem.get('code')}: {problem.get('message')}", remedy)

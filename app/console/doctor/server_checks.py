@@ -10,16 +10,20 @@ from pathlib import Path
 
 import click
 
+from app import config_file
+from app.captures.captures import FOLDER, files
 from app.claude.cli.binary import find
-from app.config import ANYONE, Settings, setting_names
+from app.config import ANYONE, setting_names
+from app.config_reading import read_settings
 from app.console.doctor.case import Case
 from app.console.doctor.finding import Finding, Verdict, failed, passed, warned
 from app.console.misspelt import find_misspelt
 from app.console.running_server import NoAnswer
 from app.console.serve import check_port
 from app.console.service import unit_for
-from app.errors import CliFailed, ConfigError
-from app.keys.file import KeyFile
+from app.console.service.program import find_missing
+from app.errors import CliFailed, ConfigError, StorageUnavailable
+from app.storage import open_storage
 
 # These send a request, and its bill, elsewhere than to the plan of the login.
 ADDRESS = "ANTHROPIC_BASE_URL"
@@ -32,11 +36,18 @@ def settings(case: Case) -> Finding:
     unknown = find_misspelt(case.environ)
     told = [*case.broken, *unknown.values()]
     if told:
-        named = [found[0] for sentence in case.broken if (found := re.match(r"[A-Z_]+", sentence))]
+        named = [found[0] for sentence in case.broken if (found := re.match(r"[A-Z_]+(?==)", sentence))]
         verdict: Verdict = "fail" if case.broken else "warn"
-        return Finding(verdict, "; ".join(told), f"correct, or unset {' '.join([*named, *unknown])}")
-    given = [name for name in setting_names() if case.environ.get(name)]
-    return passed(f"from the environment: {', '.join(given)}" if given else "all at their defaults")
+        unset = [*named, *unknown]
+        return Finding(verdict, "; ".join(told), f"correct, or unset {' '.join(unset)}" if unset else "correct that")
+    file, origins = case.reading.file, case.reading.origins
+    if danger := config_file.danger(file):
+        sentence, _, remedy = danger.partition("; run ")
+        return warned(sentence, remedy)
+    given = [name for name in setting_names() if name in origins.values()]
+    of_file = len(origins) - len(given)
+    sources = [f"the environment: {', '.join(given)}"] * bool(given) + [f"{file.path} ({of_file})"] * bool(of_file)
+    return passed(f"from {' and '.join(sources)}" if sources else "all at their defaults")
 
 
 def environment(case: Case) -> Finding:
@@ -74,6 +85,8 @@ def port(case: Case) -> Finding:
         except NoAnswer as error:
             return warned(str(error), "export CLAUDE_PROXY_API_KEY=the-key")
         if ready.get("status") == "ready":
+            if ready.get("demo"):
+                return warned(f"the demo answers at {server.url}/v1, with canned text", "serve without --demo")
             return passed(f"this server answers at {server.url}/v1 and is ready")
         return warned(
             f"this server answers at {server.url}/v1, but is not ready: {ready.get('reason')}",
@@ -116,6 +129,23 @@ def state_folder(case: Case) -> Finding:
     return passed(f"{folder} is writable and private")
 
 
+def database(case: Case) -> Finding:
+    """Ask the database that is named, if any."""
+    try:
+        storage = open_storage(case.settings)
+    except ConfigError as error:
+        return failed(str(error), "do what it says")
+    if storage.database is None:
+        return passed("sessions and API keys are in files of the state folder")
+    away, where = storage.database.away, storage.database.where
+    storage.close()
+    if away is not None:
+        return failed(
+            f"{where} is away: {away}", "start it, or correct CLAUDE_PROXY_DATABASE; the server needs no restart"
+        )
+    return passed(f"sessions and API keys are in {where}")
+
+
 def tools(case: Case) -> Finding:
     """Say who may use Claude Code's own tools on this machine."""
     given = case.settings
@@ -123,8 +153,8 @@ def tools(case: Case) -> Finding:
         return passed("Claude Code's own are off: no client can run anything here (CLAUDE_PROXY_TOOLS)")
     which = f"CLAUDE_PROXY_TOOLS={','.join(given.tools)}"
     try:
-        kept = KeyFile(given.state_dir).read()
-    except ConfigError as error:
+        kept = open_storage(given).keys.read()
+    except (ConfigError, StorageUnavailable) as error:
         return failed(str(error), "do what it says")
     names = {key.name for key in (*given.api_keys, *(kept or ()))}
     if given.tools_for == ANYONE:
@@ -133,6 +163,30 @@ def tools(case: Case) -> Finding:
     if missing := [name for name in given.tools_for if name not in names]:
         return warned(f"{which}: no API key is called {', '.join(missing)}", f"claude-max-api key add {missing[0]}")
     return passed(f"{which} for the API keys {', '.join(given.tools_for)}: they can do here what you can do")
+
+
+def captures(case: Case) -> Finding:
+    """Say whether requests are kept with what is said in them."""
+    number, folder = case.settings.captures, case.settings.state_dir / FOLDER
+    if number:
+        return warned(
+            f"CLAUDE_PROXY_RECORD={number}: the last requests are kept, with all that is said in them, in {folder}",
+            "unset CLAUDE_PROXY_RECORD once the report is made, and restart the server",
+        )
+    if kept := sum(1 for _ in files(folder)):
+        return warned(f"{kept} requests are kept in {folder}, with all that is said", "claude-max-api report --clear")
+    return passed("no request is kept for a bug report (CLAUDE_PROXY_RECORD)")
+
+
+def agents(case: Case) -> Finding:
+    """List the agents, and name what is hardly meant in their rows."""
+    table = case.settings.agents
+    if table.doubts:
+        first = table.doubts[0]
+        return warned("; ".join(table.doubts), first[first.index("`") + 1 : first.rindex("`")])
+    if not table.agents:
+        return passed("no agent has a name; `claude-max-api docs agents` tells what that would be")
+    return passed(f"{', '.join(table.agents)}, each for the keys in its row")
 
 
 def background(case: Case) -> Finding:
@@ -144,9 +198,8 @@ def background(case: Case) -> Finding:
     if not unit.file.is_file():
         return passed("not installed; `claude-max-api service install` would start the server at your login")
     text = unit.file.read_text(errors="replace")
-    program = re.search(r"(?:ExecStart=|<string>)\"?(/.*?/claude-max-api)\b", text)
-    if program and (gone := _missing_part(Path(program[1]))):
-        return failed(f"it starts {program[1]}{gone}", "claude-max-api service install")
+    if missing := find_missing(text):
+        return failed(missing, "claude-max-api service install")
     if told := _without_claude(case, text):
         return failed(told, "claude-max-api service install, from a shell in which `claude` is found")
     state = unit.state()
@@ -156,17 +209,6 @@ def background(case: Case) -> Finding:
     if state.pid is None:
         return warned(state.text, "claude-max-api service start   (and claude-max-api service logs)")
     return passed(state.text)
-
-
-def _missing_part(program: Path) -> str | None:
-    """Return what is gone of an installed command: itself, or the Python that its first line names."""
-    try:
-        with program.open("rb") as file:
-            first = file.readline(4096).decode(errors="replace").strip()
-    except OSError:
-        return ", which is gone"
-    python = first.removeprefix("#!").strip('"')
-    return f", whose Python is gone: {python}" if first.startswith("#!/") and not Path(python).exists() else None
 
 
 def _without_claude(case: Case, text: str) -> str | None:
@@ -179,7 +221,7 @@ def _without_claude(case: Case, text: str) -> str | None:
     if binary is not None:
         given["CLAUDE_BIN"] = binary[1] or binary[2]
     try:
-        find(Settings.from_environ(given))
+        find(read_settings(given))
     except (CliFailed, ConfigError) as error:
         return f"with the service's own environment: {error}"
     return None

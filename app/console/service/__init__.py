@@ -7,22 +7,24 @@ import re
 
 import click
 
-from app import address
-from app.config import Settings, setting_names
+from app import address, config_file
+from app.config import setting_names
+from app.config_reading import read_settings
 from app.console.machine import Machine, pass_machine
 from app.console.running_server import Server
 from app.console.serve import check_port
 from app.console.service import log_lines
 from app.console.service.installation import Installation, shown
 from app.console.service.launchd import LaunchAgent
-from app.console.service.state import State
+from app.console.service.program import find_missing
+from app.console.service.state import ServiceState
 from app.console.service.steps import Step, Write, describe, perform
 from app.console.service.systemd import UserUnit
 from app.errors import ConfigError
 
 # How long a server may take to answer after its start, in seconds: two starts of the CLI on a busy machine.
-ANSWERS_WITHIN = 15.0
-BEAT = 0.25
+ANSWERS_WITHIN_SECONDS = 15.0
+TICK_SECONDS = 0.25
 
 
 @click.group()
@@ -40,7 +42,7 @@ def install(machine: Machine, *, dry_run: bool) -> None:
     """
     unit = unit_for(machine)
     try:
-        settings = Settings.from_environ(machine.environ)
+        settings = read_settings(machine.environ)
     except ConfigError as error:
         raise click.ClickException(str(error)) from None
     installation = Installation.of(machine, settings)
@@ -115,7 +117,7 @@ def restart(machine: Machine) -> None:
 
 
 @service.command()
-@click.option("--json", "as_json", is_flag=True, help="For programs: installed, loaded, pid, url, answers.")
+@click.option("--json", "as_json", is_flag=True, help="For programs: installed, loaded, pid, missing, url, answers.")
 @pass_machine
 @click.pass_context
 def status(context: click.Context, machine: Machine, *, as_json: bool) -> None:
@@ -124,15 +126,19 @@ def status(context: click.Context, machine: Machine, *, as_json: bool) -> None:
     The exit status is 1 when it does not.
     """
     unit = unit_for(machine)
-    state = _reachable(unit)
+    # For programs a session that is missing is a fact like others: `problem`.
+    state = unit.state() if as_json else _reachable(unit)
     server = _server(machine)
     answers = state.installed and server.is_ours()
     healthy = state.pid is not None and answers
+    missing = find_missing(unit.file.read_text(errors="replace")) if unit.file.is_file() else None
     if as_json:
-        told = {"name": unit.name, **state._asdict(), "url": server.url, "answers": answers}
+        told = {"name": unit.name, **state._asdict(), "missing": missing, "url": server.url, "answers": answers}
         click.echo(json.dumps(told, indent=2))
         context.exit(0 if healthy else 1)
     click.echo(f"{unit.name}: {state.text}")
+    if missing:
+        click.echo(f"{missing}; `claude-max-api service install`, of an installation that is whole, mends it", err=True)
     if state.installed:
         click.echo(f"{server.url}: {'answers' if answers else 'no answer'}; `claude-max-api status` says more")
     else:
@@ -180,8 +186,12 @@ def installed_port(machine: Machine) -> int | None:
 
 
 def _server(machine: Machine) -> Server:
-    host = address.read_host(machine.environ.get("HOST", "").strip()) or address.DEFAULT_HOST
-    return Server(host, installed_port(machine) or address.DEFAULT_PORT)
+    try:
+        given = config_file.completed(machine.environ, "HOST", "PORT")
+        host, (port, *_) = address.read(given if installed_port(machine) is None else {**given, "PORT": ""})
+    except ValueError as error:
+        raise click.ClickException(str(error)) from None
+    return Server(host, installed_port(machine) or port)
 
 
 def _show(steps: list[Step]) -> None:
@@ -200,7 +210,7 @@ def _announce(installation: Installation, forgotten: list[str]) -> None:
         for name, value in installation.environ.items():
             click.echo(f"  {name}={shown(name, value)}")
     for name in installation.left_out:
-        instead = ": `claude auth login` once gives the service a login" if name == "CLAUDE_CODE_OAUTH_TOKEN" else ""
+        instead = ": `claude-max-api login` gives the service one" if name == "CLAUDE_CODE_OAUTH_TOKEN" else ""
         click.echo(f"NOT taken, as it is a credential: {name}{instead}")
     if forgotten:
         click.echo(f"No longer set, as this environment lacks them: {', '.join(forgotten)}")
@@ -212,11 +222,13 @@ def _forgotten(unit: LaunchAgent | UserUnit, installation: Installation) -> list
         before = unit.file.read_text(errors="replace")
     except OSError:
         return []
-    return [
-        name
-        for name in setting_names()
-        if name not in installation.environ and re.search(rf'(?:>|"){name}(?:<|=)', before)
-    ]
+    after = unit.content(installation).decode(errors="replace")
+
+    def gone(name: str) -> bool:
+        there = re.compile(rf'(?:>|"){name}(?:<|=)')
+        return there.search(before) is not None and there.search(after) is None
+
+    return list(filter(gone, setting_names()))
 
 
 def _warn(unit: LaunchAgent | UserUnit) -> None:
@@ -225,14 +237,14 @@ def _warn(unit: LaunchAgent | UserUnit) -> None:
         click.echo(f"\nBut not here: {problem}", err=True)
 
 
-def _reachable(unit: LaunchAgent | UserUnit) -> State:
+def _reachable(unit: LaunchAgent | UserUnit) -> ServiceState:
     state = unit.state()
     if state.problem is not None:
         raise click.ClickException(state.problem)
     return state
 
 
-def _installed(unit: LaunchAgent | UserUnit) -> State:
+def _installed(unit: LaunchAgent | UserUnit) -> ServiceState:
     state = _reachable(unit)
     if not state.installed:
         raise click.ClickException("The service is not installed: `claude-max-api service install` does it.")
@@ -240,9 +252,9 @@ def _installed(unit: LaunchAgent | UserUnit) -> State:
 
 
 def _await(machine: Machine, server: Server) -> None:
-    for _ in range(int(ANSWERS_WITHIN / BEAT)):
-        if server.is_ours(BEAT):
+    for _ in range(int(ANSWERS_WITHIN_SECONDS / TICK_SECONDS)):
+        if server.is_ours(TICK_SECONDS):
             click.echo(f"It serves {server.url}/v1; `claude-max-api doctor` tells whether all is well.")
             return
-        machine.pause(BEAT)
+        machine.pause(TICK_SECONDS)
     raise click.ClickException(f"It does not answer at {server.url} yet; see `claude-max-api service logs`.")

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import click
 
+from app import config_file
 from app.config import CLI_ENVIRONMENT, Settings
 from app.console.machine import Machine
 
@@ -27,10 +28,13 @@ GUARDED = ("Desktop", "Documents", "Downloads")
 
 
 class Installation(NamedTuple):
-    """What is filled into the template; `left_out` names credentials that are not copied into a file."""
+    """What is filled into the template; `left_out` names credentials that are not copied into a file.
+
+    `port` is None where the configuration file names it, which may name another one later.
+    """
 
     program: Path
-    port: int
+    port: int | None
     path: str
     environ: dict[str, str]
     left_out: tuple[str, ...]
@@ -53,11 +57,18 @@ class Installation(NamedTuple):
         # The server's own keys are its business; a login belongs to `claude`, which keeps it in a place of its own.
         left_out = tuple(name for name in others if SECRET.search(name))
         kept = {name: value for name, value in others.items() if name not in left_out}
-        return cls(program, settings.port, _path(machine, settings), {**own, **kept}, left_out)
+        named = machine.environ.get("PORT", "").strip() or "port" not in config_file.load(machine.environ).tables
+        port = settings.port if named else None
+        return cls(program, port, _path(machine, settings), {**own, **kept}, left_out)
+
+    @property
+    def words(self) -> list[str]:
+        """The command that serves."""
+        return [str(self.program), "serve", *([] if self.port is None else [str(self.port)])]
 
 
 def _check_guarded(home: Path, program: Path, settings: Settings) -> None:
-    for path in (program, settings.claude_bin, settings.workspace, settings.state_dir):
+    for path in (program, settings.claude_bin, settings.workspace, settings.state_dir, settings.config):
         for folder in GUARDED:
             if path is not None and path.is_relative_to(home / folder):
                 raise click.ClickException(
@@ -79,6 +90,9 @@ def _own_settings(environ: Mapping[str, str], settings: Settings) -> dict[str, s
             value = getattr(settings, field.name)
             # A path was given from here; the service runs elsewhere.
             found[name] = str(value) if isinstance(value, Path) else environ[name].strip()
+    if settings.config is not None and environ.get("XDG_CONFIG_HOME"):
+        # The service would look for it in the usual folder.
+        found[config_file.VARIABLE] = str(settings.config)
     return found
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from app.console.machine import Machine, Ran
 from app.console.service.installation import Installation, shown
-from app.console.service.state import State
+from app.console.service.state import ServiceState
 from app.console.service.steps import Call, Gone, Remove, Step, Write
 
 LABEL = "com.openclaw.claude-max-proxy"
@@ -34,10 +34,15 @@ class LaunchAgent:
         """Return the property list; `hide` puts asterisks in place of secrets."""
         text = TEMPLATE.read_text()
         agent = plistlib.loads(text.encode())
-        agent["ProgramArguments"] = [str(installation.program), "serve", str(installation.port)]
+        agent["ProgramArguments"] = installation.words
         for key in ("StandardOutPath", "StandardErrorPath"):
             agent[key] = agent[key].replace("@HOME@", str(self._machine.home))
-        environ = {**agent["EnvironmentVariables"], "HOME": str(self._machine.home), "PATH": installation.path}
+        environ = {
+            **agent["EnvironmentVariables"],
+            "HOME": str(self._machine.home),
+            "PATH": installation.path,
+            "LOG_FILE": str(self._log),
+        }
         carried = {name: shown(name, value) if hide else value for name, value in installation.environ.items()}
         agent["EnvironmentVariables"] = {**environ, **carried}
         return plistlib.dumps(agent, sort_keys=False)
@@ -51,9 +56,9 @@ class LaunchAgent:
 
     def uninstall(self) -> list[Step]:
         """Return the steps that leave neither agent nor log."""
-        return [*self._out(), Remove(self.file), Remove(self._log)]
+        return [*self._out(), Remove(self.file), Remove(self._log), Remove(self._log.with_name(f"{self._log.name}.1"))]
 
-    def start(self, state: State) -> list[Step]:
+    def start(self, state: ServiceState) -> list[Step]:
         """Return the steps that start it, without a restart if it runs."""
         return [Call(("launchctl", "kickstart", self._target))] if state.loaded else self._bootstrap()
 
@@ -61,7 +66,7 @@ class LaunchAgent:
         """Return the steps that end it until the next login; a merely killed one would be started again."""
         return self._out()
 
-    def restart(self, state: State) -> list[Step]:
+    def restart(self, state: ServiceState) -> list[Step]:
         """Return the steps that start it anew."""
         return [Call(("launchctl", "kickstart", "-k", self._target))] if state.loaded else self._bootstrap()
 
@@ -69,15 +74,15 @@ class LaunchAgent:
         """Return the command that shows the log."""
         return ["tail", "-n", "200", *(["-F"] if follow else []), str(self._log)]
 
-    def state(self) -> State:
+    def state(self) -> ServiceState:
         """Ask launchd."""
         call = Call(self._print())
         ran = self._machine.run(call.argv)
         if ran.code == 127 or NO_SESSION.search(ran.output):  # noqa: PLR2004 - the shell's number for a missing command
-            return State.unknown(self.file.is_file(), self.sentence(call, ran))
+            return ServiceState.unknown(self.file.is_file(), self.sentence(call, ran))
         pid = re.search(r"^\s*pid = (\d+)", ran.output, re.MULTILINE)
         last = re.search(r"last exit code = (.+)", ran.output)
-        return State(
+        return ServiceState(
             installed=self.file.is_file(),
             loaded=ran.code == 0,
             pid=int(pid[1]) if ran.code == 0 and pid else None,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 
-class State(NamedTuple):
+class ServiceState(NamedTuple):
     """`installed`: its file is there; `loaded`: the manager knows it; `pid` while it runs; `problem`: nobody to ask."""
 
     installed: bool
@@ -15,7 +15,7 @@ class State(NamedTuple):
     problem: str | None = None
 
     @classmethod
-    def unknown(cls, installed: bool, problem: str) -> State:  # noqa: FBT001
+    def unknown(cls, installed: bool, problem: str) -> ServiceState:  # noqa: FBT001
         """Return what is left to say where the manager does not answer; `problem` is the sentence for it."""
         return cls(installed, loaded=False, pid=None, problem=problem)
 

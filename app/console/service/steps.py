@@ -15,8 +15,8 @@ import click
 from app.console.machine import Machine, Ran
 
 # How long an ended service may stay listed, in seconds: as long as running answers may take to end, and a little.
-GONE_WITHIN = 50.0
-BEAT = 0.25
+GONE_WITHIN_SECONDS = 50.0
+TICK_SECONDS = 0.25
 
 
 class Write(NamedTuple):
@@ -104,8 +104,8 @@ def _remove(step: Remove) -> None:
 
 
 def _wait(step: Gone, machine: Machine) -> None:
-    for _ in range(int(GONE_WITHIN / BEAT)):
+    for _ in range(int(GONE_WITHIN_SECONDS / TICK_SECONDS)):
         if machine.run(step.argv).code != 0:
             return
-        machine.pause(BEAT)
+        machine.pause(TICK_SECONDS)
     raise click.ClickException(f"The service does not end; look at `{shlex.join(step.argv)}`.")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from app.console.machine import Machine, Ran
 from app.console.service.installation import Installation, shown
-from app.console.service.state import State
+from app.console.service.state import ServiceState
 from app.console.service.steps import Call, Remove, Step, Write
 
 UNIT = "claude-max-proxy.service"
@@ -61,7 +61,8 @@ class UserUnit:
         carried = {name: shown(name, value) if hide else value for name, value in installation.environ.items()}
         environ = {"PATH": installation.path, **carried}
         # A dollar sign is itself in both places: systemd replaces no variable in a program's path.
-        command = f"{_quoted(str(installation.program))} serve {installation.port}"
+        program, *words = installation.words
+        command = " ".join((_quoted(program), *words))
         lines = "\n".join(f"Environment={_quoted(f'{name}={value}')}" for name, value in environ.items())
         return TEMPLATE.format(unit=UNIT, command=command, environ=lines).encode(errors="surrogateescape")
 
@@ -78,7 +79,7 @@ class UserUnit:
         forget = Call(("systemctl", "--user", "reset-failed", UNIT), may_fail=True)
         return [_call("disable", "--now", UNIT), Remove(self.file), _call("daemon-reload"), forget]
 
-    def start(self, state: State) -> list[Step]:
+    def start(self, state: ServiceState) -> list[Step]:
         """Return the steps that start it, without a restart if it runs."""
         del state
         return [_call("start", UNIT)]
@@ -87,7 +88,7 @@ class UserUnit:
         """Return the steps that end it until the next login."""
         return [_call("stop", UNIT)]
 
-    def restart(self, state: State) -> list[Step]:
+    def restart(self, state: ServiceState) -> list[Step]:
         """Return the steps that start it anew."""
         del state
         return [_call("restart", UNIT)]
@@ -104,15 +105,15 @@ class UserUnit:
             *(["-f"] if follow else []),
         ]
 
-    def state(self) -> State:
+    def state(self) -> ServiceState:
         """Ask systemd."""
         call = _call("show", UNIT, "--property=LoadState,ActiveState,MainPID,Result")
         ran = self._machine.run(call.argv)
         if ran.code != 0:
-            return State.unknown(self.file.is_file(), self.sentence(call, ran))
+            return ServiceState.unknown(self.file.is_file(), self.sentence(call, ran))
         told = dict(line.partition("=")[::2] for line in ran.output.splitlines())
         pid, result = told.get("MainPID", "0"), told.get("Result", "success")
-        return State(
+        return ServiceState(
             installed=self.file.is_file(),
             loaded=told.get("LoadState") == "loaded",
             pid=int(pid) if pid.isdigit() and int(pid) else None,

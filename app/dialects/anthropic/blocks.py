@@ -7,11 +7,14 @@ from typing import Any
 from app.conversation import Block, RedactedThinkingBlock, ThinkingBlock, ToolResultBlock, ToolUseBlock
 from app.dialects.anthropic import content
 from app.dialects.fields import function_name, invalid, mapping, shown, string
-from app.dialects.tool_rounds import ToolRounds
+from app.dialects.message_list import ToolRounds
 
 USERS = (*content.KINDS, "tool_result")
 ASSISTANTS = ("text", "thinking", "redacted_thinking", "tool_use")
-# Blocks of tools that Anthropic runs: their results are Anthropic's to read, and nothing here could run them again.
+# What an agent does is shown as thinking with this for a signature: the API would refuse it, so it is known when it
+# comes back.
+SHOWN = "shown-by-claude-max-api-proxy"
+# Blocks of tools that Anthropic runs: only Anthropic can read their results, and nothing here could run them again.
 OTHERS = (
     "server_tool_use",
     "mcp_tool_use",
@@ -43,8 +46,10 @@ def said(block: dict[str, Any], param: str, rounds: ToolRounds, ignored: list[st
         case "thinking":
             thinking = string(block.get("thinking"), f"{param}.thinking")
             signature = block.get("signature")
-            # Where an answer broke off there is none, and without it the API takes no thinking.
-            return [ThinkingBlock(thinking, string(signature, f"{param}.signature"))] if signature else []
+            # An answer that broke off has no signature, and without one the API takes no thinking.
+            if not signature or signature == SHOWN:
+                return []
+            return [ThinkingBlock(thinking, string(signature, f"{param}.signature"))]
         case "redacted_thinking":
             return [RedactedThinkingBlock(string(block.get("data"), f"{param}.data"))]
         case "tool_use":
@@ -57,12 +62,12 @@ def said(block: dict[str, Any], param: str, rounds: ToolRounds, ignored: list[st
 
 
 def without_mere_thoughts(blocks: list[Block]) -> list[Block]:
-    """Return a message of the assistant's, nothing where it holds thoughts alone, which the API does not take."""
+    """Return the assistant's blocks, or none where all are thoughts: the API takes no message of thoughts alone."""
     return blocks if any(not isinstance(block, ThinkingBlock | RedactedThinkingBlock) for block in blocks) else []
 
 
 def result(block: dict[str, Any], param: str, rounds: ToolRounds) -> list[ToolResultBlock]:
-    """Return the result a block carries, nothing for a repeated one. Raises BadRequest naming the field."""
+    """Return the result that a block carries, or nothing if it is a repetition. Raises BadRequest naming the field."""
     failed = block.get("is_error")
     if not isinstance(failed, bool | None):
         raise invalid(f"{param}.is_error", "must be true or false")
@@ -72,7 +77,7 @@ def result(block: dict[str, Any], param: str, rounds: ToolRounds) -> list[ToolRe
 
 
 def call(block: dict[str, Any], param: str, rounds: ToolRounds) -> list[ToolUseBlock]:
-    """Return the call a block makes, nothing for a repeated one. Raises BadRequest naming the field."""
+    """Return the call that a block makes, or nothing if it is a repetition. Raises BadRequest naming the field."""
     name = function_name(block.get("name"), f"{param}.name")
     given = block.get("input")
     return rounds.call(block.get("id"), name, mapping({} if given is None else given, f"{param}.input"), f"{param}.id")

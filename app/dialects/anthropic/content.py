@@ -1,21 +1,21 @@
 """The blocks that users and tools send: text, pictures and documents.
 
-`cache_control` and `citations` are accepted everywhere and have no effect: the CLI caches by itself.
+`cache_control` is accepted everywhere and has no effect, since the CLI caches by itself; a document's `citations` have.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from app.conversation import DocumentBlock, ImageBlock, TextBlock, TextSource
-from app.dialects import data_url, files, images
-from app.dialects.data_url import InlineData
+from app.conversation import Citing, DocumentBlock, ImageBlock, TextBlock, TextSource
+from app.dialects import attachments
+from app.dialects.attachments import InlineData
 from app.dialects.fields import invalid, mapping, paced, shown, string
 
 Content = TextBlock | ImageBlock | DocumentBlock
 ATTACHMENTS = ("image", "document", "search_result")
 KINDS = ("text", *ATTACHMENTS)
-# A search for tools at the client names what it found; all tools are offered here from the beginning.
+# The client's own search for tools names what it found; here all tools are offered from the beginning.
 RESULTS = (*KINDS, "tool_reference")
 
 
@@ -71,9 +71,9 @@ def _image(source: dict[str, Any], param: str) -> ImageBlock:
     match source.get("type"):
         case "base64":
             media_type = string(source.get("media_type"), f"{param}.media_type")
-            return images.of_data(media_type, string(source.get("data"), f"{param}.data"), f"{param}.data")
+            return attachments.picture_of_data(media_type, string(source.get("data"), f"{param}.data"), f"{param}.data")
         case "url":
-            return images.at_address(string(source.get("url"), f"{param}.url"), f"{param}.url")
+            return attachments.picture_at(string(source.get("url"), f"{param}.url"), f"{param}.url")
         case kind:
             raise invalid(f"{param}.type", f"must be base64 or url, not {shown(kind)}")
 
@@ -83,7 +83,15 @@ def _document(block: dict[str, Any], param: str) -> DocumentBlock:
         None if block.get(key) is None else string(block[key], f"{param}.{key}") or None for key in ("title", "context")
     )
     place = f"{param}.source"
-    return DocumentBlock(_source(mapping(block.get("source"), place), place), title, context)
+    citing = _citing(block.get("citations"), f"{param}.citations")
+    return DocumentBlock(_source(mapping(block.get("source"), place), place), title, context, citing)
+
+
+def _citing(given: Any, param: str) -> Citing | None:
+    enabled = None if given is None else mapping(given, param).get("enabled")
+    if not isinstance(enabled, bool | None):
+        raise invalid(f"{param}.enabled", "must be true or false")
+    return Citing(enabled=True) if enabled else None
 
 
 def _search_result(block: dict[str, Any], param: str) -> DocumentBlock:
@@ -97,15 +105,15 @@ def _source(source: dict[str, Any], param: str) -> Any:
     match source.get("type"):
         case "base64":
             place = f"{param}.data"
-            content = data_url.decoded(string(source.get("data"), place), place)
-            media_type = string(source.get("media_type", files.PDF), f"{param}.media_type").lower()
-            return files.source(InlineData(media_type, content.data, content.raw), place)
+            content = attachments.decoded_data(string(source.get("data"), place), place)
+            media_type = string(source.get("media_type", attachments.PDF), f"{param}.media_type").lower()
+            return attachments.document_source(InlineData(media_type, content.data, content.raw), place)
         case "text":
             return _text(string(source.get("data"), f"{param}.data"), f"{param}.data")
         case "content":
             return _text(texts(source.get("content"), f"{param}.content"), f"{param}.content")
         case "url":
-            return images.web_address(string(source.get("url"), f"{param}.url"), f"{param}.url")
+            return attachments.web_address(string(source.get("url"), f"{param}.url"), f"{param}.url")
         case kind:
             raise invalid(f"{param}.type", f"must be base64, text, content or url, not {shown(kind)}")
 

@@ -7,8 +7,7 @@ from typing import Any
 from app.conversation import ToolChoice
 from app.dialects import tools as shared
 from app.dialects.fields import function_name, invalid, mapping, one_of
-from app.dialects.openai.tools import Tools
-from app.dialects.tools import Offer
+from app.dialects.tools import Offer, Tools
 
 CHOICES = ("auto", "any", "tool", "none")
 SCHEMA = "input_schema"
@@ -37,7 +36,7 @@ def chosen(choice: dict[str, Any] | None, offer: Offer) -> tuple[Tools, ToolChoi
 
     Raises BadRequest naming the field.
     """
-    tools = offer.tools
+    tools = tuple(offer.functions)
     if choice is None:
         return tools, ToolChoice(), True
     kind = one_of(choice.get("type"), CHOICES, "tool_choice.type")

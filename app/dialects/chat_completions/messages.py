@@ -1,17 +1,16 @@
-"""Messages become the system prompt and turns, with what is attached to them."""
+"""The system prompt and the messages of a request, with what is attached to them."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from app.conversation import Block, DocumentBlock, ImageBlock, Turn
-from app.dialects import files, images
+from app.conversation import Block, DocumentBlock, ImageBlock, Message
+from app.dialects import attachments
 from app.dialects.anthropic import blocks, content
 from app.dialects.chat_completions import tools
 from app.dialects.fields import invalid, mapping, paced, string
+from app.dialects.message_list import MessageList, ToolRounds, in_tags
 from app.dialects.openai.parts import Attachments, block, content_blocks, listed, plain_text, text_block, text_blocks
-from app.dialects.tool_rounds import ToolRounds
-from app.dialects.turns import Turns, in_tags
 
 SYSTEM_ROLES = ("system", "developer")
 RESULT_ROLES = ("tool", "function")
@@ -20,28 +19,28 @@ OWN = ("tool_use", "thinking", "redacted_thinking")
 ROLES = (*SYSTEM_ROLES, "user", "assistant", *RESULT_ROLES)
 
 
-def system_and_turns(
+def system_and_messages(
     messages: list[Any], ignored: list[str] | None = None, *, continues: bool = False
-) -> tuple[str, tuple[Turn, ...]]:
-    """Return the system prompt and the turns, the last of them the user's.
+) -> tuple[str, tuple[Message, ...]]:
+    """Return the system prompt and the messages, the last of them the user's.
 
     Leading system and developer messages form the prompt; later ones stand in their place as user text in `<system>`
-    tags. Neighbours of one role become one turn. What `continues` a conversation may begin with results of tools.
+    tags. Neighbours of one role become one. What `continues` a conversation may begin with results of tools.
     What is left out is added to `ignored`. Raises BadRequest naming the message.
     """
     roles = [_role(message, f"messages[{index}]") for index, message in paced(messages, "messages")]
     leading = next((index for index, role in enumerate(roles) if role not in SYSTEM_ROLES), len(roles) - 1)
     system = [_plain(message, f"messages[{index}]") for index, message in enumerate(messages[:leading])]
     noted = [] if ignored is None else ignored
-    turns = Turns(noted, continues=continues)
+    ordered = MessageList(noted, continues=continues)
     for index, message in paced(messages, "messages"):
         if index < leading:
             continue
         role = roles[index]
         param = f"messages[{index}]"
-        found = _blocks(role, message, param, turns.rounds, noted)
-        turns.add("assistant" if role == "assistant" else "user", found, f"{param}.content")
-    return "\n\n".join(filter(None, system)), turns.framed("messages", "a tool message")
+        found = _blocks(role, message, param, ordered.rounds, noted)
+        ordered.add("assistant" if role == "assistant" else "user", found, f"{param}.content")
+    return "\n\n".join(filter(None, system)), ordered.framed("messages", "a tool message")
 
 
 def _role(message: Any, param: str) -> str:
@@ -52,7 +51,7 @@ def _role(message: Any, param: str) -> str:
 
 
 def _blocks(role: str, message: dict[str, Any], param: str, rounds: ToolRounds, ignored: list[str]) -> list[Block]:
-    """Return what a message adds to its side's turn."""
+    """Return what a message adds to its side."""
     content, place = message.get("content"), f"{param}.content"
     if role in RESULT_ROLES:
         return [*tools.result(message, content_blocks(content, place, ATTACHMENTS), param, rounds)]
@@ -87,15 +86,15 @@ def image(part: dict[str, Any], param: str) -> ImageBlock:
     place = f"{param}.image_url"
     given = part.get("image_url")
     if isinstance(given, str):
-        return images.of_url(given, place)  # several clients leave out the object around it
+        return attachments.picture_of_url(given, place)  # several clients leave out the object around it
     url = string(mapping(given, place).get("url"), f"{place}.url")
-    return images.of_url(url, f"{place}.url")
+    return attachments.picture_of_url(url, f"{place}.url")
 
 
 def document(part: dict[str, Any], param: str) -> DocumentBlock:
     """Return the document of a `file` part. Raises BadRequest naming the field."""
     place = f"{param}.file"
-    return files.document(mapping(part.get("file"), place), place)
+    return attachments.document(mapping(part.get("file"), place), place)
 
 
 # Cursor sends a Claude model's pictures and documents as Anthropic's API has them.

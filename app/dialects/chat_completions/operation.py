@@ -6,9 +6,10 @@ from app.dialects.chat_completions.messages import ROLES
 from app.dialects.chat_completions.schema import ChatRequest
 from app.dialects.chat_completions.tools import MAX_TOOLS
 from app.dialects.dialect import Operation
-from app.dialects.openai.options import EFFORTS, KINDS
 from app.dialects.openai.schemas import CHUNKS, FUNCTION, IDENTITY, REASONS, STOP, USAGE
+from app.dialects.parameters import EFFORTS, FORMATS
 from app.dialects.schema_words import MODEL, NULL, NULLABLE_STRING, NUMBER, OBJECT, STRING, array, closed, ref
+from app.dialects.tools import WORDS
 
 PARTS = {
     "type": "array",
@@ -76,7 +77,7 @@ OPERATION = Operation(
         "model": MODEL,
         "messages": {"type": "array", "items": MESSAGE, "minItems": 1},
         "tools": {"anyOf": [{"type": "array", "items": TOOL, "maxItems": MAX_TOOLS}, NULL]},
-        "tool_choice": {"anyOf": [{"enum": ["none", "auto", "required"]}, OBJECT, NULL]},
+        "tool_choice": {"anyOf": [{"enum": list(WORDS)}, OBJECT, NULL]},
         "functions": {"anyOf": [{"type": "array", "items": FUNCTION, "maxItems": MAX_TOOLS}, NULL]},
         "function_call": {"anyOf": [{"enum": ["none", "auto"]}, OBJECT, NULL]},
         "response_format": {
@@ -84,7 +85,7 @@ OPERATION = Operation(
                 {
                     "type": "object",
                     "properties": {
-                        "type": {"enum": list(KINDS)},
+                        "type": {"enum": list(FORMATS)},
                         "json_schema": {
                             "type": "object",
                             "properties": {"name": STRING, "schema": OBJECT},

@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
 
 from app.conversation import Conversation, Options, ToolChoice
 from app.dialects.anthropic import content
-from app.dialects.body import checked, decoded
-from app.dialects.chat_completions.messages import system_and_turns
+from app.dialects.chat_completions.messages import system_and_messages
+from app.dialects.chat_completions.response import completion
 from app.dialects.chat_completions.schema import ChatRequest
+from app.dialects.chat_completions.stream import ChatStream
 from app.dialects.chat_completions.tools import chosen
 from app.dialects.chat_completions.tools import offer as offer_of
-from app.dialects.fields import invalid
-from app.dialects.ignored import fit, without_effect
-from app.dialects.openai.options import NEUTRAL as SHARED
-from app.dialects.openai.options import Effort, answer_schema, effort
-from app.dialects.openai.tools import Tools
-from app.dialects.stops import stops
-from app.dialects.tools import check_names
+from app.dialects.dialect import Context
+from app.dialects.fields import checked, decoded, invalid
+from app.dialects.openai.answers import Identity
+from app.dialects.parameters import NEUTRAL as SHARED
+from app.dialects.parameters import answer_schema, effort, folder_named, stops, without_effect
+from app.dialects.tools import Tools, check_names
 from app.errors import BadRequest
+from app.events import Event
 
 
 class InputInstead(BadRequest):
@@ -35,17 +36,37 @@ class ParsedRequest(msgspec.Struct, frozen=True):
     """
 
     conversation: Conversation
-    stream: bool
+    streams: bool
     include_usage: bool
     ignored: tuple[str, ...]
     n: int = 1
     session_id: str | None = None
 
+    @property
+    def conversations(self) -> list[Conversation]:
+        """What is asked, once for each answer."""
+        return [self.conversation] * self.n
 
-def parse(body: bytes, resolve_model: Callable[[str], str], *, in_session: bool = False) -> ParsedRequest:
+    def stream(self) -> ChatStream:
+        """Return what writes the chunks."""
+        return ChatStream(
+            Identity.new("chatcmpl"),
+            self.conversation.model,
+            include_usage=self.include_usage,
+            reasoning=self.conversation.options.thinking,
+            n=self.n,
+        )
+
+    def render(self, batches: Iterable[list[Event]]) -> bytes:
+        """Return the completion as JSON."""
+        reasoning = self.conversation.options.thinking
+        return completion(batches, Identity.new("chatcmpl"), reasoning=reasoning, n=self.n)
+
+
+def parse(body: bytes, context: Context) -> ParsedRequest:
     """Read a request body. Raises BadRequest with the field in `param`.
 
-    In a session (one that the body names, or that is named elsewhere) the messages may go on with what was said before.
+    In a session, which the body or a header names, the messages may go on with what was said before.
     """
     fields = decoded(body)
     _check_endpoint(fields)
@@ -54,26 +75,27 @@ def parse(body: bytes, resolve_model: Callable[[str], str], *, in_session: bool 
         raise BadRequest("model must not be empty", param="model", code="invalid_value")
     if not request.messages:
         raise BadRequest("messages must hold at least one message", param="messages", code="invalid_value")
-    continues = in_session or request.session_id is not None
+    continues = context.in_session or request.session_id is not None
     noted: list[str] = []
-    system, turns = system_and_turns(request.messages, noted, continues=continues)
+    system, messages = system_and_messages(request.messages, noted, continues=continues)
     if request.system is not None:
         system = "\n\n".join(filter(None, (content.texts(request.system, "system"), system)))
     tools, own_tools, how = _offer(request, noted)
     ending = request.stream_options
     return ParsedRequest(
         conversation=Conversation(
-            resolve_model(request.model),
+            context.resolve_model(request.model),
             system,
-            turns,
+            messages,
             tools,
             how,
             own_tools=own_tools,
             affinity=request.prompt_cache_key or "",
+            folder=folder_named(fields.get("metadata")),
         ),
-        stream=bool(request.stream),
+        streams=bool(request.stream),
         include_usage=bool(request.stream and ending is not None and ending.include_usage),
-        ignored=fit((*ignored(fields, request), *noted)),
+        ignored=(*without_effect(fields, HONOURED - _overruled(request), NEUTRAL), *noted),
         n=request.n or 1,
         session_id=request.session_id,
     )
@@ -91,7 +113,7 @@ def _check_endpoint(fields: dict[str, Any]) -> None:
 def _offer(request: ChatRequest, noted: list[str]) -> tuple[Tools, tuple[str, ...], Options]:
     """Return the tools the model gets to see, Claude Code's own too, and the options.
 
-    `tools` rule over the older `functions`.
+    `tools` overrule the older `functions`.
     """
     how = options(request, noted)
     old = not request.tools and bool(request.functions)
@@ -115,7 +137,10 @@ def options(request: ChatRequest, ignored: list[str]) -> Options:
     """
     if request.modalities is not None and "audio" in request.modalities:
         raise invalid("modalities", "asks for audio, which Claude does not give; ask for text")
-    how_much, thinking = _effort(request, ignored)
+    word, param = request.reasoning_effort, "reasoning_effort"
+    if word is None and request.reasoning is not None:
+        word, param = request.reasoning.effort, "reasoning.effort"
+    how_much, thinking = effort(word, param, ignored)
     return Options(
         effort=how_much,
         thinking=thinking,
@@ -125,12 +150,6 @@ def options(request: ChatRequest, ignored: list[str]) -> Options:
         tool_choice=ToolChoice(),
         schema=answer_schema(request.response_format, "response_format", "json_schema"),
     )
-
-
-def _effort(request: ChatRequest, ignored: list[str]) -> tuple[Effort | None, bool]:
-    if request.reasoning_effort is None and request.reasoning is not None:
-        return effort(request.reasoning.effort, "reasoning.effort", ignored)
-    return effort(request.reasoning_effort, "reasoning_effort", ignored)
 
 
 UNUSED = ("temperature", "top_p")
@@ -144,11 +163,6 @@ NEUTRAL: dict[str, tuple[Any, ...]] = {
     "modalities": (["text"],),
     "verbosity": ("medium",),
 }
-
-
-def ignored(fields: dict[str, Any], request: ChatRequest) -> list[str]:
-    """Return the names of the `fields` that ask for something and have no effect."""
-    return without_effect(fields, HONOURED - _overruled(request), NEUTRAL)
 
 
 def _overruled(request: ChatRequest) -> set[str]:

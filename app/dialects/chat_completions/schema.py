@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import msgspec
 
-from app.dialects.openai.options import Answers, StreamOptions, Temperature, Tokens, TopP
+from app.dialects.parameters import Answers, StreamOptions, Temperature, Tokens, TopP
 
 
 class Reasoning(msgspec.Struct):
@@ -35,7 +35,7 @@ class ChatRequest(msgspec.Struct):
     reasoning_effort: str | None = None
     reasoning: Reasoning | None = None
     modalities: list[Any] | None = None
-    # Where Anthropic's API has it, and where it is put by clients that know that the model is Claude.
+    # Anthropic's API has it here, and so do clients that know that the model is Claude.
     system: Any = None
     session_id: Annotated[str, msgspec.Meta(min_length=1, max_length=200)] | None = None
     prompt_cache_key: Annotated[str, msgspec.Meta(max_length=1000)] | None = None

@@ -7,12 +7,16 @@ from typing import Any
 
 import msgspec
 
-from app.dialects.openai.objects import Identity, finish_reason
-from app.dialects.openai.stream import ChunkStream
+from app.blocks import read
+from app.citations import Citations
+from app.dialects.chat_completions.response import APART, annotation
+from app.dialects.openai.answers import ChunkStream, Identity, finish_reason
 from app.errors import AnswerCut
 from app.events import (
     Event,
     Restart,
+    Source,
+    Step,
     TextDelta,
     ThinkingDelta,
     ToolCallDelta,
@@ -45,7 +49,9 @@ class ChoiceChunks:
 
     def __init__(self, head: bytes, tail: bytes, index: int, *, reasoning: bool) -> None:
         self._reasoning = reasoning
-        self._sent = 0  # pieces of text
+        self._sent: list[bytes] = []  # pieces of text
+        self._thought = False  # since the last step, and shown
+        self._citations = Citations()
         self._called = False
         self._before = head + b',"choices":[{"index":%d,"delta":{' % index
         self._before_text = self._before + b'"content":'
@@ -62,25 +68,40 @@ class ChoiceChunks:
     def write(self, event: Event) -> bytes:
         """Return what an event adds. Raises AnswerCut when something that was sent turns out not to count."""
         if isinstance(event, TextDelta):
-            self._sent += 1
+            self._sent.append(event.json)
             return self._before_text + event.json + self._after
         match event:
             case ThinkingDelta() if self._reasoning:
-                return self._before + b'"reasoning_content":' + event.json + self._after
+                self._thought = True
+                return self._reasoned(event.json)
+            case Step():
+                apart, self._thought = self._reasoned(APART) if self._thought else b"", False
+                return apart + self._reasoned(event.json)
+            case Source():
+                self._citations.found(event)
             case ToolCallStart():
                 self._called = True
                 function = {"name": event.name, "arguments": ""}
                 return self._call({"index": event.index, "id": event.id, "type": "function", "function": function})
             case ToolCallDelta():
                 return self._call({"index": event.index, "function": {"arguments": msgspec.Raw(event.json)}})
-            case Restart() if self._called or self._sent > event.keep:
+            case Restart() if self._called or len(self._sent) > event.keep:
                 raise AnswerCut("The Claude API's answer broke off; ask again.")
         return b""
 
     def finish(self, end: TurnEnd, tail: bytes) -> bytes:
         """Return the last chunk, ending in `tail`."""
         reason = msgspec.json.encode(finish_reason(end.stop_reason))
-        return self._before + b'},"logprobs":null,"finish_reason":' + reason + b"}]" + tail
+        return self._cited() + self._before + b'},"logprobs":null,"finish_reason":' + reason + b"}]" + tail
+
+    def _cited(self) -> bytes:
+        text = read(self._sent) if self._citations else ""
+        if not (cited := self._citations.of(text, last=True)):
+            return b""
+        return self._before + b'"annotations":' + msgspec.json.encode([*map(annotation, cited)]) + self._after
+
+    def _reasoned(self, json: bytes) -> bytes:
+        return self._before + b'"reasoning_content":' + json + self._after
 
     def _call(self, part: dict[str, Any]) -> bytes:
         return self._before + b'"tool_calls":[' + msgspec.json.encode(part) + b"]" + self._after

@@ -8,10 +8,9 @@ from app.conversation import ToolChoice, ToolResultBlock, ToolUseBlock
 from app.dialects import tools as shared
 from app.dialects.anthropic import tools as anthropic
 from app.dialects.fields import array, function_name, invalid, mapping, shown
+from app.dialects.message_list import ToolRounds
 from app.dialects.openai.parts import Content
-from app.dialects.openai.tools import Tools, allowed, arguments, by_word, name
-from app.dialects.tool_rounds import ToolRounds
-from app.dialects.tools import Offer
+from app.dialects.tools import Offer, Tools, allowed_tools, arguments, chosen_by_word, chosen_name
 
 # As many as OpenAI takes here, which its clients go by: https://platform.openai.com/docs/api-reference/chat/create
 MAX_TOOLS = 128
@@ -35,12 +34,12 @@ def offer(tools: list[Any], param: str, ignored: list[str]) -> Offer:
 
 def _add(tool: dict[str, Any], param: str, offer: Offer, ignored: list[str]) -> None:
     if "input_schema" in tool and anthropic.is_function(tool):
-        # So Cursor sends a Claude model's tools.
+        # Cursor sends a Claude model's tools in this form.
         offer.add(shared.definition(tool, param, anthropic.SCHEMA), param)
     elif tool.get("type") != "function" and "function" not in tool:
         offer.leave_out(tool, param, ignored)
     elif "function" not in tool and "name" in tool:
-        # So does who writes for the Responses API.
+        # Clients of the Responses API send tools in this form.
         offer.add(shared.definition(tool, param), param)
     else:
         place = f"{param}.function"
@@ -62,7 +61,7 @@ def calls(message: dict[str, Any], param: str, rounds: ToolRounds) -> list[ToolU
 
 
 def result(message: dict[str, Any], content: list[Content], param: str, rounds: ToolRounds) -> list[ToolResultBlock]:
-    """Return the result a tool message carries, nothing for a repeated one. Raises BadRequest naming the field."""
+    """Return the result of a tool message, or nothing if it is a repetition. Raises BadRequest naming the field."""
     given = message.get("tool_call_id", OLD_CALL if message["role"] == OLD_CALL else None)
     return rounds.result(given, content, f"{param}.tool_call_id")
 
@@ -83,23 +82,23 @@ def chosen(choice: Any, offer: Offer, param: str) -> tuple[Tools, ToolChoice, bo
 
     `param` is the choice's name, `tool_choice` or the old `function_call`. Raises BadRequest naming the field.
     """
-    tools = offer.tools
+    tools = tuple(offer.functions)
     if choice is None:
         return tools, ToolChoice(), True
     if isinstance(choice, str):
-        return *by_word(choice, tools, param), True
+        return *chosen_by_word(choice, tools, param), True
     kind = mapping(choice, param).get("type", "function" if param == "function_call" else None)
     if kind in anthropic.CHOICES and param == "tool_choice":
         return anthropic.chosen(choice, offer)
     if kind == "allowed_tools":
         place = f"{param}.{kind}"
-        return *allowed(mapping(choice.get(kind), place), offer, place, _function), True
+        return *allowed_tools(mapping(choice.get(kind), place), offer, place, _function), True
     if kind in offer.built_in:
         return tools, offer.forced(kind, f"{param}.type"), True
     if kind != "function":
         raise invalid(f"{param}.type", f"must be function or allowed_tools, not {shown(kind)}")
     function, place = (choice, param) if param == "function_call" else _function(choice, param)
-    return tools, ToolChoice(name=name(function, place, tools)), True
+    return tools, ToolChoice(name=chosen_name(function, place, tools)), True
 
 
 def _function(choice: dict[str, Any], param: str) -> tuple[dict[str, Any], str]:

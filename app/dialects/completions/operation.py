@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from app.dialects.completions.schema import CompletionRequest
 from app.dialects.dialect import Operation
-from app.dialects.openai.options import MOST_ANSWERS
 from app.dialects.openai.schemas import CHUNKS, IDENTITY, REASONS, STOP, USAGE
+from app.dialects.parameters import MAX_ANSWERS
 from app.dialects.schema_words import NUMBER, STRING, array, closed, ref
 
 OPERATION = Operation(
@@ -17,14 +17,14 @@ OPERATION = Operation(
     filled={
         "model": {"type": "string", "pattern": r"\S", "examples": ["claude-haiku-4"]},
         "prompt": {
-            "description": f"One text, or several; times `n` they may be at most {MOST_ANSWERS}.",
+            "description": f"One text, or several; times `n` they may be at most {MAX_ANSWERS}.",
             "anyOf": [
                 {"type": "string", "pattern": r"\S"},
                 {
                     "type": "array",
                     "items": {"type": "string", "pattern": r"\S"},
                     "minItems": 1,
-                    "maxItems": MOST_ANSWERS,
+                    "maxItems": MAX_ANSWERS,
                 },
             ],
             "examples": ["def fibonacci(n):\n"],

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
 
-from app.conversation import Conversation, Options, TextBlock, Turn
-from app.dialects.body import checked, decoded
+from app.conversation import Conversation, Message, Options, TextBlock
+from app.dialects.completions.response import completion
 from app.dialects.completions.schema import CompletionRequest
-from app.dialects.fields import invalid, shown
-from app.dialects.ignored import fit, without_effect
-from app.dialects.openai.options import MOST_ANSWERS
-from app.dialects.openai.options import NEUTRAL as SHARED
-from app.dialects.stops import stops
+from app.dialects.completions.stream import CompletionStream
+from app.dialects.dialect import Context
+from app.dialects.fields import checked, decoded, invalid, shown
+from app.dialects.openai.answers import Identity
+from app.dialects.parameters import MAX_ANSWERS, stops, without_effect
+from app.dialects.parameters import NEUTRAL as SHARED
 from app.errors import BadRequest
+from app.events import Event
 
 # Claude only chats; this makes it write on instead of answering.
 SYSTEM = (
@@ -37,22 +39,32 @@ class ParsedRequest(msgspec.Struct, frozen=True):
     model: str
     conversations: tuple[Conversation, ...]
     echoes: tuple[str, ...]
-    stream: bool
+    streams: bool
     include_usage: bool
     ignored: tuple[str, ...]
+    session_id: str | None = None
+
+    def stream(self) -> CompletionStream:
+        """Return what writes the chunks."""
+        identity = Identity.new("cmpl")
+        return CompletionStream(identity, self.model, include_usage=self.include_usage, echoes=self.echoes)
+
+    def render(self, batches: Iterable[list[Event]]) -> bytes:
+        """Return the completion as JSON."""
+        return completion(batches, Identity.new("cmpl"), self.echoes)
 
 
-def parse(body: bytes, resolve_model: Callable[[str], str]) -> ParsedRequest:
+def parse(body: bytes, context: Context) -> ParsedRequest:
     """Read a request body. Raises BadRequest with the field in `param`."""
     fields = decoded(body)
     _check_endpoint(fields)
     request = checked(fields, CompletionRequest)
     if not request.model.strip():
         raise BadRequest("model must not be empty", param="model", code="invalid_value")
-    model = resolve_model(request.model)
+    model = context.resolve_model(request.model)
     prompts = _prompts(request.prompt)
-    if len(prompts) * (request.n or 1) > MOST_ANSWERS:
-        raise invalid("n", f"times the number of prompts must be at most {MOST_ANSWERS}")
+    if len(prompts) * (request.n or 1) > MAX_ANSWERS:
+        raise invalid("n", f"times the number of prompts must be at most {MAX_ANSWERS}")
     prompts = [prompt for prompt in prompts for _ in range(request.n or 1)]
     options = Options(max_tokens=request.max_tokens or None, stop=stops(request.stop))
     ending = request.stream_options
@@ -60,9 +72,9 @@ def parse(body: bytes, resolve_model: Callable[[str], str]) -> ParsedRequest:
         model=model,
         conversations=tuple(_conversation(model, prompt, options) for prompt in prompts),
         echoes=tuple(prompts if request.echo else [""] * len(prompts)),
-        stream=bool(request.stream),
+        streams=bool(request.stream),
         include_usage=bool(request.stream and ending is not None and ending.include_usage),
-        ignored=fit(without_effect(fields, HONOURED, NEUTRAL)),
+        ignored=tuple(without_effect(fields, HONOURED, NEUTRAL)),
     )
 
 
@@ -82,8 +94,8 @@ def _prompts(given: Any) -> list[str]:
         raise invalid("prompt", "must be a string or an array of strings")
     if not given:
         raise invalid("prompt", "must hold at least one string")
-    if len(given) > MOST_ANSWERS and isinstance(given[0], str):
-        raise invalid("prompt", f"must hold at most {MOST_ANSWERS} strings, not {len(given)}")
+    if len(given) > MAX_ANSWERS and isinstance(given[0], str):
+        raise invalid("prompt", f"must hold at most {MAX_ANSWERS} strings, not {len(given)}")
     return [_prompt(prompt, f"prompt[{index}]") for index, prompt in enumerate(given)]
 
 
@@ -98,4 +110,4 @@ def _prompt(given: Any, param: str) -> str:
 
 
 def _conversation(model: str, prompt: str, options: Options) -> Conversation:
-    return Conversation(model, SYSTEM, (Turn("user", (TextBlock(prompt),)),), options=options)
+    return Conversation(model, SYSTEM, (Message("user", (TextBlock(prompt),)),), options=options)

@@ -8,16 +8,16 @@ from typing import Any
 import msgspec
 
 from app.blocks import joined
-from app.dialects.openai import objects
-from app.dialects.openai.objects import Identity, usage_object
+from app.dialects.openai import answers
+from app.dialects.openai.answers import Identity, usage_object
 from app.events import Event, Restart, TextDelta, TurnEnd, TurnStart, Usage, placed
 
 KIND = "text_completion"
 
 
 def finish_reason(stop_reason: str) -> str:
-    """Return OpenAI's word for why the text ended; there is none for calls, which nobody offered."""
-    word = objects.finish_reason(stop_reason)
+    """Return OpenAI's word for why the text ended; calls cannot be the reason, since no tools are offered."""
+    word = answers.finish_reason(stop_reason)
     return "stop" if word == "tool_calls" else word
 
 

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import msgspec
 
-from app.dialects.openai.options import Answers, StreamOptions, Temperature, Tokens, TopP
+from app.dialects.parameters import Answers, StreamOptions, Temperature, Tokens, TopP
 
 
 class CompletionRequest(msgspec.Struct):

@@ -7,8 +7,7 @@ from collections.abc import Sequence
 import msgspec
 
 from app.dialects.completions.response import KIND, finish_reason
-from app.dialects.openai.objects import Identity
-from app.dialects.openai.stream import ChunkStream
+from app.dialects.openai.answers import ChunkStream, Identity
 from app.errors import AnswerCut
 from app.events import Event, Restart, TextDelta, TurnEnd
 

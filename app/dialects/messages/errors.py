@@ -5,6 +5,7 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import Any
 
+from app.dialects.dialect import Envelope
 from app.errors import Overloaded, ProxyError
 
 # Anthropic's own status for an API that cannot answer now; HTTP has no name for it.
@@ -32,6 +33,9 @@ def envelope(error: ProxyError, request_id: str | None) -> dict[str, Any]:
     if error.code is not None:
         told["details"] = {"error_code": error.code}
     return {"type": "error", "error": told, "request_id": request_id}
+
+
+ENVELOPE = Envelope(status, envelope, name="Anthropic", id_header="request-id")
 
 
 def _type(code: int) -> str:

@@ -1,44 +1,47 @@
-"""Messages become alternating turns."""
+"""The messages of a request become those of a conversation."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
 
-from app.conversation import Block, Turn
+from app.conversation import Block, Message
 from app.dialects.anthropic import blocks, content
 from app.dialects.fields import invalid, mapping, one_of, paced
-from app.dialects.tool_rounds import ToolRounds
-from app.dialects.turns import Turns, in_tags
+from app.dialects.message_list import MessageList, ToolRounds, in_tags
 from app.errors import BadRequest
 
 ROLES = ("user", "assistant", "system")
 Read = Callable[[dict[str, Any], str, ToolRounds, list[str]], list[Block]]
 
 
-def turns_of(messages: list[Any], ignored: list[str]) -> tuple[Turn, ...]:
-    """Return the turns, the first and the last of them the user's; neighbours of one role become one.
+def read_messages(messages: list[Any], ignored: list[str], *, asks: bool = True) -> tuple[Message, ...]:
+    """Return the messages, the first and the last of them the user's; neighbours of one role become one.
+
+    Where nothing is asked, the last may be the assistant's; one of the user's follows it then.
 
     A system message stands in its place as user text in `<system>` tags. What is left out is added to `ignored`.
     Raises BadRequest naming the message.
     """
-    turns = Turns(ignored)
+    ordered = MessageList(ignored)
     for index, message in paced(messages, "messages"):
         param = f"messages[{index}]"
         role = one_of(mapping(message, param).get("role"), ROLES, f"{param}.role")
         place = f"{param}.content"
         given = message.get("content")
         if role == "assistant":
-            if turns.last_role is None:
+            if ordered.last_role is None:
                 raise invalid(f"{param}.role", "must be user: the conversation begins with the user's message")
-            said = _blocks(given, place, blocks.said, turns.rounds, ignored)
-            turns.add("assistant", blocks.without_mere_thoughts(said), place)
+            said = _blocks(given, place, blocks.said, ordered.rounds, ignored)
+            ordered.add("assistant", blocks.without_mere_thoughts(said), place)
         elif role == "user":
-            turns.add("user", _blocks(given, place, blocks.asked, turns.rounds, ignored), place)
+            ordered.add("user", _blocks(given, place, blocks.asked, ordered.rounds, ignored), place)
         else:
-            turns.add("user", in_tags(content.texts([] if given is None else given, place)), place)
-    found = turns.as_they_are("messages", "a tool_result")
-    if turns.last_role != "user":
+            ordered.add("user", in_tags(content.texts([] if given is None else given, place)), place)
+    if not asks:
+        return ordered.framed("messages", "a tool_result")
+    found = ordered.as_they_are("messages", "a tool_result")
+    if ordered.last_role != "user":
         raise BadRequest(
             "messages must end with the user's message, with text in it; Claude no longer continues an assistant's.",
             param="messages",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-# Nobody here knows when a model came out; Anthropic's clients are told to expect the epoch then.
+# The CLI does not tell when a model came out. Anthropic's API gives the epoch in that case.
 UNKNOWN = "1970-01-01T00:00:00Z"
 
 

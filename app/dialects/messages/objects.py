@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from app.blocks import AnswerBlock
+from app.dialects.anthropic.blocks import SHOWN
 from app.events import Usage
 
 
@@ -46,7 +47,7 @@ def opening(block: AnswerBlock) -> dict[str, Any]:
     match block.kind:
         case "text":
             return {"type": "text", "text": ""}
-        case "thinking":
+        case "thinking" | "step":
             return {"type": "thinking", "thinking": "", "signature": ""}
         case "redacted_thinking":
             return {"type": "redacted_thinking", "data": block.data}
@@ -58,9 +59,12 @@ def whole(block: AnswerBlock) -> dict[str, Any]:
     """Return a block with all there is of it."""
     match block.kind:
         case "text":
-            return {**opening(block), "text": block.json}
+            quotes = {"citations": block.quotes} if block.quotes else {}
+            return {**opening(block), "text": block.json, **quotes}
         case "thinking":
             return {**opening(block), "thinking": block.json, "signature": block.signature}
+        case "step":
+            return {**opening(block), "thinking": block.json, "signature": SHOWN}
         case "redacted_thinking":
             return opening(block)
         case "tool_use":

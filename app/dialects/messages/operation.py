@@ -9,15 +9,15 @@ from app.dialects.anthropic.tools import CHOICES
 from app.dialects.dialect import Operation
 from app.dialects.messages import messages
 from app.dialects.messages.schema import MessageRequest
-from app.dialects.schema_words import MODEL, NULL, NULLABLE_STRING, NUMBER, OBJECT, STRING, array, closed
-from app.dialects.stops import MOST_STOPS
+from app.dialects.parameters import MAX_STOPS
+from app.dialects.schema_words import FUNCTION_NAME, MODEL, NULL, NULLABLE_STRING, NUMBER, OBJECT, STRING, array, closed
 from app.dialects.tools import MAX_TOOLS
 
 EVENTS = "the events of the Messages API, pings among them; or an `error` event and nothing after it."
 OWN_TOOL = {
     "type": "object",
     "properties": {
-        "name": {"type": "string", "pattern": "^[a-zA-Z0-9_-]{1,128}$"},
+        "name": FUNCTION_NAME,
         "description": STRING,
         "input_schema": {"type": "object", "description": "A JSON Schema (draft 2020-12) of an object."},
         "type": {"const": "custom"},
@@ -54,7 +54,7 @@ OPERATION = Operation(
             "minItems": 1,
         },
         "system": {"anyOf": [STRING, {"type": "array", "items": OBJECT}, NULL]},
-        "stop_sequences": {"anyOf": [{"type": "array", "items": STRING, "maxItems": MOST_STOPS}, NULL]},
+        "stop_sequences": {"anyOf": [{"type": "array", "items": STRING, "maxItems": MAX_STOPS}, NULL]},
         "tools": {"anyOf": [{"type": "array", "items": OWN_TOOL, "maxItems": MAX_TOOLS}, NULL]},
         "tool_choice": {
             "anyOf": [{"type": "object", "properties": {"type": {"enum": list(CHOICES)}}, "required": ["type"]}, NULL]
@@ -69,6 +69,7 @@ OPERATION = Operation(
             },
             request_id=NULLABLE_STRING,
         ),
+        "MessageTokens": closed(input_tokens=NUMBER),
         "Message": closed(
             id=STRING,
             type={"const": "message"},

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterable
 from typing import Any, Literal
 
 import msgspec
@@ -11,17 +11,20 @@ from app.conversation import Conversation, Options
 from app.dialects.anthropic import content
 from app.dialects.anthropic.tools import chosen
 from app.dialects.anthropic.tools import offer as offer_of
-from app.dialects.body import checked, decoded
-from app.dialects.fields import invalid
-from app.dialects.ignored import fit, tuned, without_effect
+from app.dialects.dialect import Context
+from app.dialects.fields import checked, decoded, invalid
 from app.dialects.json_schema import answerable
-from app.dialects.messages.messages import turns_of
-from app.dialects.messages.schema import MessageRequest, OutputConfig
-from app.dialects.stops import stops
+from app.dialects.messages.messages import read_messages
+from app.dialects.messages.objects import new_id
+from app.dialects.messages.response import message
+from app.dialects.messages.schema import MessageCount, MessageRequest, OutputConfig
+from app.dialects.messages.stream import MessageStream
+from app.dialects.parameters import folder_named, stops, tuned, without_effect
 from app.dialects.tools import check_names
 from app.errors import BadRequest
+from app.events import Event
 
-# What a client would count on, so that leaving it out would be a wrong answer; the code makes SDKs do without it.
+# Clients count on these, so that an answer without them would be wrong. The code makes SDKs fall back.
 REFUSED = {
     "thread": ("nothing is stored here; send the whole conversation", "thread_unsupported_request"),
     "container": ("tools run at the client here", "invalid_value"),
@@ -41,15 +44,31 @@ class ParsedRequest(msgspec.Struct, frozen=True):
     """A checked request; `ignored` names the parameters that have no effect here."""
 
     conversation: Conversation
-    stream: bool
+    streams: bool
     ignored: tuple[str, ...]
+    request_id: str
+    session_id: str | None = None
+
+    @property
+    def conversations(self) -> list[Conversation]:
+        """What is asked."""
+        return [self.conversation]
+
+    def stream(self) -> MessageStream:
+        """Return what writes the events."""
+        thinking = self.conversation.options.signed
+        return MessageStream(new_id(), thinking=thinking, request_id=self.request_id)
+
+    def render(self, batches: Iterable[list[Event]]) -> bytes:
+        """Return the message as JSON."""
+        return message(batches, new_id(), thinking=self.conversation.options.signed)
 
 
-def parse(body: bytes, resolve_model: Callable[[str], str]) -> ParsedRequest:
-    """Read a request body. Raises BadRequest with the field in `param`."""
+def parse(body: bytes, context: Context, *, counts: bool = False) -> ParsedRequest:
+    """Read a request body, one that `counts` needs no bound. Raises BadRequest with the field in `param`."""
     fields = decoded(body)
     _check_refused(fields)
-    request = checked(fields, MessageRequest)
+    request = checked(fields, MessageCount if counts else MessageRequest)
     if not request.model.strip():
         raise BadRequest("model must not be empty", param="model", code="invalid_value")
     if not request.messages:
@@ -61,14 +80,15 @@ def parse(body: bytes, resolve_model: Callable[[str], str]) -> ParsedRequest:
     if tools:
         check_names(offer)
     conversation = Conversation(
-        resolve_model(request.model),
+        context.resolve_model(request.model),
         "" if request.system is None else content.texts(request.system, "system"),
-        turns_of(request.messages, noted),
+        read_messages(request.messages, noted, asks=not counts),
         tools,
         msgspec.structs.replace(how, tool_choice=choice, parallel_tools=parallel),
         own_tools=offer.own(choice),
+        folder=folder_named(fields.get("metadata")),
     )
-    return ParsedRequest(conversation, bool(request.stream), fit((*_ignored(fields, request), *noted)))
+    return ParsedRequest(conversation, bool(request.stream), (*_ignored(fields, request), *noted), context.request_id)
 
 
 def _check_refused(fields: dict[str, Any]) -> None:
@@ -77,7 +97,7 @@ def _check_refused(fields: dict[str, Any]) -> None:
             raise BadRequest(f"{name} is not supported: {reason}.", param=name, code=code)
 
 
-def _ignored(fields: dict[str, Any], request: MessageRequest) -> list[str]:
+def _ignored(fields: dict[str, Any], request: MessageCount) -> list[str]:
     names = without_effect(fields, HONOURED, NEUTRAL)
     thinking = request.thinking
     if thinking is None:
@@ -96,7 +116,7 @@ DISPLAYS = {"summarized": True, "omitted": False}
 FORMAT = "output_config.format"
 
 
-def options(request: MessageRequest, ignored: list[str]) -> Options:
+def options(request: MessageCount, ignored: list[str]) -> Options:
     """Return a request's options, all but its choice among tools; what has no effect is added to `ignored`.
 
     Raises BadRequest naming the field.
@@ -106,17 +126,17 @@ def options(request: MessageRequest, ignored: list[str]) -> Options:
     return Options(
         effort=tuned(config.effort, EFFORTS, "output_config.effort", ignored),
         thinking=shown,
-        max_tokens=request.max_tokens,
+        max_tokens=request.max_tokens if isinstance(request, MessageRequest) else None,
         stop=stops(request.stop_sequences, "stop_sequences"),
         schema=_schema(config.format, FORMAT) or _schema(request.output_format, "output_format"),
         signed=signed,
     )
 
 
-def _thinking(request: MessageRequest, ignored: list[str]) -> tuple[bool, bool]:
+def _thinking(request: MessageCount, ignored: list[str]) -> tuple[bool, bool]:
     """Return whether thinking is shown, and whether the client gets its signatures."""
     thinking = request.thinking
-    # Who writes of thinking in a new way wants it.
+    # A client that asks for thinking in a way not known here wants thinking.
     if thinking is None or tuned(thinking.type, THINKING, "thinking.type", ignored) is False:
         return False, False
     return tuned(thinking.display, DISPLAYS, "thinking.display", ignored) is not False, True

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import msgspec
 
-# No model comes near; larger numbers would mean nothing but trouble for whoever counts in 32 bits.
+# No model comes near, and larger numbers would overflow 32 bits somewhere.
 MaxTokens = Annotated[int, msgspec.Meta(ge=1, le=2**31 - 1)]
 
 
@@ -25,11 +25,10 @@ class OutputConfig(msgspec.Struct):
     format: dict[str, Any] | None = None
 
 
-class MessageRequest(msgspec.Struct):
-    """The fields looked at; null means absent. Those of type Any are checked item by item, to name the item."""
+class MessageCount(msgspec.Struct):
+    """What a count of tokens may hold; null means absent. What is of type Any is checked item by item."""
 
     model: Annotated[str, msgspec.Meta(max_length=500)]
-    max_tokens: MaxTokens
     messages: list[Any]
     system: Any = None
     stream: bool | None = None
@@ -40,3 +39,9 @@ class MessageRequest(msgspec.Struct):
     output_config: OutputConfig | None = None
     # The name that `output_config.format` had in its beta; LiteLLM still sends it.
     output_format: dict[str, Any] | None = None
+
+
+class MessageRequest(MessageCount, kw_only=True):
+    """The fields looked at; null means absent. Those of type Any are checked item by item, to name the item."""
+
+    max_tokens: MaxTokens

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from app.blocks import AnswerBlocks, Change
+from app.dialects.anthropic.blocks import SHOWN
 from app.dialects.messages import objects
 from app.dialects.messages.errors import envelope
 from app.errors import AnswerCut, ProxyError
@@ -19,6 +20,7 @@ PING = b'event: ping\ndata: {"type":"ping"}\n\n'
 DELTAS = {
     "text": b'"text_delta","text":',
     "thinking": b'"thinking_delta","thinking":',
+    "step": b'"thinking_delta","thinking":',
     "tool_use": b'"input_json_delta","partial_json":',
 }
 
@@ -80,9 +82,12 @@ def _change(change: Change) -> bytes:
             + change.piece
             + b"}}\n\n"
         )
+    if change.what == "cited":
+        delta = {"type": "citations_delta", "citation": msgspec.Raw(change.piece)}
+        return _block_event("content_block_delta", change.index, delta=delta)
     signed = b""
-    if block.signature:
-        delta = {"type": "signature_delta", "signature": block.signature}
+    if signature := SHOWN if block.kind == "step" else block.signature:
+        delta = {"type": "signature_delta", "signature": signature}
         signed = _block_event("content_block_delta", change.index, delta=delta)
     return signed + _block_event("content_block_stop", change.index)
 

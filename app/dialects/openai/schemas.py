@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
-from app.dialects.openai.objects import FINISH_REASONS
-from app.dialects.schema_words import NULL, NUMBER, STRING, closed
-from app.dialects.stops import MOST_STOPS
+from app.dialects.openai.answers import FINISH_REASONS
+from app.dialects.parameters import MAX_STOPS
+from app.dialects.schema_words import FUNCTION_NAME, NULL, NUMBER, STRING, closed
 
 CHUNKS = "chunks, then the usage if it was asked for, then `[DONE]`; or an error object and nothing after it."
 STOP = {
     "description": "Texts before which the answer ends.",
-    "anyOf": [STRING, {"type": "array", "items": STRING, "maxItems": MOST_STOPS}, NULL],
+    "anyOf": [STRING, {"type": "array", "items": STRING, "maxItems": MAX_STOPS}, NULL],
 }
 FUNCTION: dict[str, Any] = {
     "type": "object",
     "properties": {
-        "name": {"type": "string", "pattern": "^[a-zA-Z0-9_-]{1,128}$"},
+        "name": FUNCTION_NAME,
         "description": STRING,
         "parameters": {"type": "object", "description": "A JSON Schema (draft 2020-12) of an object."},
     },

@@ -1,23 +1,23 @@
-"""The input: a text, or items, which become a system prompt and alternating turns."""
+"""The input: a text, or items, which become a system prompt and messages."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
 
-from app.conversation import DocumentBlock, ImageBlock, Turn
-from app.dialects import files, images
+from app.conversation import DocumentBlock, ImageBlock, Message
+from app.dialects import attachments
+from app.dialects.dialect import ResponseStore, StoredResponse
 from app.dialects.fields import invalid, mapping, one_of, paced, shown, string
+from app.dialects.message_list import MessageList, in_tags
 from app.dialects.openai.parts import Attachments, content_blocks, plain_text, text_blocks
-from app.dialects.openai.tools import arguments
 from app.dialects.responses.objects import response_of
 from app.dialects.responses.tools import known_name
-from app.dialects.stored_response import StoredResponse
-from app.dialects.turns import Turns, in_tags
+from app.dialects.tools import arguments
 
 SYSTEM_ROLES = ("system", "developer")
 ROLES = (*SYSTEM_ROLES, "user", "assistant")
-# Items of tools that OpenAI runs, or that are not offered here: nothing could be done with them.
+# Items of tools that OpenAI runs, or that are not offered here: they have no effect.
 OTHERS = frozenset(
     """
     web_search_call file_search_call code_interpreter_call image_generation_call computer_call computer_call_output
@@ -25,21 +25,19 @@ OTHERS = frozenset(
     compaction program program_output
     """.split()
 )
-# So many responses are looked up for one request.
+# How many stored responses one request may look up.
 MAX_RESPONSES = 50
 LACKING = "a function_call_output"
-# Returns a response that was kept, by its id.
-Find = Callable[[str], StoredResponse | None]
 
 
 def _image(part: dict[str, Any], param: str) -> ImageBlock:
     if part.get("file_id") is not None:
         raise invalid(f"{param}.file_id", "is not supported: nothing is stored here; send the picture in image_url")
-    return images.of_url(string(part.get("image_url"), f"{param}.image_url"), f"{param}.image_url")
+    return attachments.picture_of_url(string(part.get("image_url"), f"{param}.image_url"), f"{param}.image_url")
 
 
 def _file(part: dict[str, Any], param: str) -> DocumentBlock:
-    return files.document(part, param)
+    return attachments.document(part, param)
 
 
 def _function_call(item: dict[str, Any], param: str) -> tuple[str, dict[str, Any]]:
@@ -76,20 +74,20 @@ class Items:
     What is left out is added to `ignored`.
     """
 
-    def __init__(self, before: StoredResponse | None, find: Find, ignored: list[str]) -> None:
-        self._find = find
+    def __init__(self, before: StoredResponse | None, kept: ResponseStore, ignored: list[str]) -> None:
+        self._kept = kept
         self._found: dict[str, StoredResponse | None] = {}
         self._ignored = ignored
         self._system = [] if before is None else [before.system]
-        self._turns = Turns(ignored)
+        self._messages = MessageList(ignored)
         self._said: dict[str, Any] = {}  # messages of the assistant's by their ids
         if before is not None:
             self._said = {item["id"]: item["content"] for item in before.response["output"] if "content" in item}
-        for turn in () if before is None else before.turns:
-            self._turns.resume(turn)
+        for message in () if before is None else before.messages:
+            self._messages.resume(message)
 
-    def read(self, given: Any) -> tuple[str, tuple[Turn, ...]]:
-        """Return the system prompt and the turns, the last of them the user's. Raises BadRequest naming the item.
+    def read(self, given: Any) -> tuple[str, tuple[Message, ...]]:
+        """Return the system prompt and the messages, the last of them the user's. Raises BadRequest naming the item.
 
         Leading system and developer messages form the prompt; later ones stand in their place as user text in
         `<system>` tags.
@@ -101,7 +99,7 @@ class Items:
         for index, item in paced(given, "input"):
             place = f"input[{index}]"
             self._take(self._resolved(mapping(item, place), place), place, last=index == len(given) - 1)
-        return "\n\n".join(filter(None, self._system)), self._turns.framed("input", LACKING)
+        return "\n\n".join(filter(None, self._system)), self._messages.framed("input", LACKING)
 
     def _resolved(self, item: dict[str, Any], param: str) -> dict[str, Any]:
         if item.get("type") != "item_reference":
@@ -111,7 +109,7 @@ class Items:
         if owner is not None and owner not in self._found:
             if len(self._found) >= MAX_RESPONSES:
                 raise invalid(f"{param}.id", f"is of one response more than the {MAX_RESPONSES} a request may refer to")
-            self._found[owner] = self._find(owner)
+            self._found[owner] = self._kept.find(owner)
         response = None if owner is None else self._found[owner]
         found = None if response is None else response.item(name)
         if found is None:
@@ -126,12 +124,12 @@ class Items:
             self._message(item, param, last=last)
         elif kind in CALLS:
             name, given = CALLS[kind](item, param)
-            found = self._turns.rounds.call(item.get("call_id"), name, given, f"{param}.call_id")
-            self._turns.add("assistant", found, param)
+            found = self._messages.rounds.call(item.get("call_id"), name, given, f"{param}.call_id")
+            self._messages.add("assistant", found, param)
         elif kind in RESULTS:
             content = content_blocks(item.get("output"), f"{param}.output", ATTACHMENTS)
-            result = self._turns.rounds.result(item.get("call_id"), content, f"{param}.call_id")
-            self._turns.add("user", result, f"{param}.output")
+            result = self._messages.rounds.result(item.get("call_id"), content, f"{param}.call_id")
+            self._messages.add("user", result, f"{param}.output")
         elif kind in OTHERS:
             self._ignored.append(f"input.{kind}")
         elif kind != "reasoning":  # without a signature the API takes no thinking back
@@ -142,17 +140,17 @@ class Items:
         content, place = item.get("content"), f"{param}.content"
         if role in SYSTEM_ROLES:
             text = plain_text(content, place)
-            if self._turns.last_role is None and not last:
+            if self._messages.last_role is None and not last:
                 self._system.append(text)
             else:
-                self._turns.add("user", in_tags(text), place)
+                self._messages.add("user", in_tags(text), place)
         elif role == "user":
-            self._turns.add("user", content_blocks(content, place, ATTACHMENTS), place)
+            self._messages.add("user", content_blocks(content, place, ATTACHMENTS), place)
         elif self._is_new(item, param):
-            self._turns.add("assistant", text_blocks(content, place), place)
+            self._messages.add("assistant", text_blocks(content, place), place)
 
     def _is_new(self, item: dict[str, Any], param: str) -> bool:
-        """Tell whether a message of the assistant's is none that was read already, by its id and its words."""
+        """Tell whether a message of the assistant's is new, judged by its id and its words."""
         name, words = item.get("id"), item.get("content")
         if not isinstance(name, str):
             return True

@@ -5,22 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from app.conversation import Turn
+from app.blocks import AnswerBlocks, as_message
+from app.conversation import Message
 from app.dialects.dialect import ResponseStore
 from app.dialects.responses.stream import ResponseStream
 from app.errors import ProxyError
 from app.events import Event
-from app.transcript import Transcript
 
 
 class Keeping:
-    """Keeps what becomes of one request: a response, and the turns it was asked with."""
+    """Keeps what becomes of one request: a response, and the messages it was asked with."""
 
-    def __init__(self, responses: ResponseStore, system: str, turns: tuple[Turn, ...]) -> None:
+    def __init__(self, responses: ResponseStore, system: str, messages: tuple[Message, ...]) -> None:
         self._responses = responses
         self._system = system
-        self._turns = turns
-        self._transcript = Transcript()
+        self._messages = messages
+        self._answer = AnswerBlocks(thinking=False)
 
     def heard(self, batches: Iterable[list[Event]]) -> Iterator[list[Event]]:
         """Pass batches on, taking note of what is said."""
@@ -31,13 +31,13 @@ class Keeping:
     def hear(self, batch: list[Event]) -> None:
         """Take note of what is said."""
         for event in batch:
-            self._transcript.feed(event)
+            self._answer.feed(event)
 
     def keep(self, response: dict[str, Any]) -> None:
         """Keep the response. Raises SessionStorageFailed."""
-        said = self._transcript.turn()
-        turns = self._turns if said is None else (*self._turns, said)
-        self._responses.keep(response, self._system, turns)
+        said = as_message(self._answer.blocks)
+        messages = self._messages if said is None else (*self._messages, said)
+        self._responses.keep(response, self._system, messages)
 
 
 class KeptStream:

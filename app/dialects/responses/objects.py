@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import secrets
 import time
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
 
 from app.blocks import AnswerBlock
+from app.citations import Citation
 from app.dialects.responses.schema import ReasoningConfig, ResponseRequest, TextConfig
 from app.dialects.responses.tools import Names
 from app.events import TurnEnd, Usage
@@ -19,7 +21,7 @@ INCOMPLETE = {
     "model_context_window_exceeded": "max_output_tokens",
     "refusal": "content_filter",
 }
-PREFIXES = {"text": "msg", "thinking": "rs", "redacted_thinking": "rs", "tool_use": "fc"}
+PREFIXES = {"text": "msg", "thinking": "rs", "redacted_thinking": "rs", "step": "rs", "tool_use": "fc"}
 
 
 def begun(response_id: str, request: ResponseRequest, *, stored: bool) -> dict[str, Any]:
@@ -56,7 +58,7 @@ def begun(response_id: str, request: ResponseRequest, *, stored: bool) -> dict[s
 
 
 def _repeated(tool: dict[str, Any]) -> dict[str, Any]:
-    # The types want to know whether a function's arguments are held to its schema; they are not, unless that is said.
+    # OpenAI's types require `strict`: whether a function's arguments must fit its schema. Here they need not.
     return {"strict": False, **tool} if tool.get("type") == "function" else tool
 
 
@@ -108,21 +110,29 @@ def opening(block: AnswerBlock, item: str, names: Names) -> dict[str, Any]:
             return {"id": item, "type": "reasoning", "summary": []}
 
 
-def whole(block: AnswerBlock, item: str, names: Names, status: str = "completed") -> dict[str, Any]:
-    """Return an item with all there is of it."""
+def whole(
+    block: AnswerBlock, item: str, names: Names, status: str = "completed", cited: Iterable[Citation] = ()
+) -> dict[str, Any]:
+    """Return an item with all there is of it; `cited` are the pages that its text rests on."""
     found = opening(block, item, names)
     match block.kind:
         case "text":
-            return {**found, "status": status, "content": [text_part(block.json)]}
+            return {**found, "status": status, "content": [text_part(block.json, cited)]}
         case "tool_use":
             return {**found, "status": status, "arguments": block.json}
         case _:
             return {**found, "summary": [summary_part(block.json)] if block.pieces else []}
 
 
-def text_part(text: msgspec.Raw | str) -> dict[str, Any]:
+def text_part(text: msgspec.Raw | str, cited: Iterable[Citation] = ()) -> dict[str, Any]:
     """Return the content of a message."""
-    return {"type": "output_text", "text": text, "annotations": [], "logprobs": []}
+    return {"type": "output_text", "text": text, "annotations": [*map(annotation, cited)], "logprobs": []}
+
+
+def annotation(cited: Citation) -> dict[str, Any]:
+    """Return the note of a page that the text rests on."""
+    where = {"start_index": cited.start, "end_index": cited.end}
+    return {"type": "url_citation", **where, "url": cited.url, "title": cited.title}
 
 
 def summary_part(text: msgspec.Raw | str) -> dict[str, Any]:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from app.dialects.dialect import Operation
 from app.dialects.openai.schemas import FUNCTION
-from app.dialects.openai.tools import WORDS
 from app.dialects.responses import items
 from app.dialects.responses.schema import ResponseRequest
 from app.dialects.schema_words import MODEL, NULL, NULLABLE_STRING, NUMBER, OBJECT, STRING, array, closed
-from app.dialects.tools import MAX_TOOLS
+from app.dialects.tools import MAX_TOOLS, WORDS
 
 STATES = "the events of the Responses API, the last of them `response.completed`, `.incomplete` or `.failed`."
 FLAT_TOOL = {**FUNCTION, "properties": {**FUNCTION["properties"], "type": {"const": "function"}}}
@@ -45,6 +44,7 @@ OPERATION = Operation(
         "tool_choice": {"anyOf": [{"enum": list(WORDS)}, OBJECT, NULL]},
     },
     schemas={
+        "ResponseTokens": closed(object={"const": "response.input_tokens"}, input_tokens=NUMBER),
         "Response": closed(
             id=STRING,
             object={"const": "response"},

@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
 
 from app.conversation import Conversation, Options
-from app.dialects.body import checked, decoded
-from app.dialects.fields import shown
-from app.dialects.ignored import fit, tuned, without_effect
-from app.dialects.openai.options import NEUTRAL as SHARED
-from app.dialects.openai.options import answer_schema, effort
-from app.dialects.responses.items import Find, Items
+from app.dialects.dialect import Context, ResponseStore, StoredResponse, Stream
+from app.dialects.fields import checked, decoded, shown
+from app.dialects.parameters import NEUTRAL as SHARED
+from app.dialects.parameters import answer_schema, effort, folder_named, tuned, without_effect
+from app.dialects.responses import objects
+from app.dialects.responses.items import Items
+from app.dialects.responses.keeping import Keeping, KeptStream
+from app.dialects.responses.response import finished
 from app.dialects.responses.schema import ReasoningConfig, ResponseRequest, TextConfig
+from app.dialects.responses.stream import ResponseStream
 from app.dialects.responses.tools import Names, chosen
 from app.dialects.responses.tools import offer as offer_of
-from app.dialects.stored_response import StoredResponse
 from app.dialects.tools import check_names
 from app.errors import BadRequest
+from app.events import Event
 
-# What a client would count on, so that leaving it out would be a wrong answer.
+# Clients count on these, so that an answer without them would be wrong.
 REFUSED = {
     "conversation": "go on with previous_response_id, or send the whole input",
     "background": "the answer comes with the request",
@@ -35,35 +38,64 @@ NEUTRAL: dict[str, tuple[Any, ...]] = {
     "truncation": ("disabled",),
     "top_logprobs": (0,),
 }
-# How the thinking is told of; it comes in one way.
+# Whether a summary of the thinking is wanted; there is one kind of it.
 SUMMARIES = {"auto": True, "concise": True, "detailed": True, "none": False}
 
 
 class ParsedRequest(msgspec.Struct, frozen=True):
     """A checked request; `ignored` names the parameters that have no effect here.
 
-    `system` is what the input says as the system, `request` what the answer repeats; `stored` says to keep it.
-    `names` are those of functions in namespaces.
+    `system` is what the input says as the system, `request` what the answer repeats; `stored` says to keep it in the
+    `store`. `names` are those of functions in namespaces.
     """
 
     conversation: Conversation
     system: str
     request: ResponseRequest
-    stream: bool
+    streams: bool
     stored: bool
     ignored: tuple[str, ...]
     names: Names
+    store: ResponseStore
+    session_id: str | None = None
+
+    @property
+    def conversations(self) -> list[Conversation]:
+        """What is asked."""
+        return [self.conversation]
+
+    def stream(self) -> Stream:
+        """Return what writes the events, and keeps the response at its end."""
+        stream = ResponseStream(self._begun(), self.names, thinking=self.conversation.options.thinking)
+        return KeptStream(stream, self._keeping()) if self.stored else stream
+
+    def render(self, batches: Iterable[list[Event]]) -> bytes:
+        """Return the response as JSON, once it is kept."""
+        thinking = self.conversation.options.thinking
+        if not self.stored:
+            return msgspec.json.encode(finished(batches, self._begun(), self.names, thinking=thinking))
+        keeping = self._keeping()
+        response = finished(keeping.heard(batches), self._begun(), self.names, thinking=thinking)
+        keeping.keep(response)
+        return msgspec.json.encode(response)
+
+    def _begun(self) -> dict[str, Any]:
+        return objects.begun(objects.new_id(), self.request, stored=self.stored)
+
+    def _keeping(self) -> Keeping:
+        return Keeping(self.store, self.system, self.conversation.messages)
 
 
-def parse(body: bytes, resolve_model: Callable[[str], str], find: Find) -> ParsedRequest:
-    """Read a request body; `find` returns a response that was kept. Raises BadRequest with the field in `param`."""
+def parse(body: bytes, context: Context) -> ParsedRequest:
+    """Read a request body. Raises BadRequest with the field in `param`."""
     fields = decoded(body)
     _check_endpoint(fields)
     request = checked(fields, ResponseRequest)
     if not request.model.strip():
         raise BadRequest("model must not be empty", param="model", code="invalid_value")
     noted: list[str] = []
-    system, turns = Items(_before(request, find), find, noted).read(request.input)
+    kept = context.responses()
+    system, messages = Items(_before(request, kept), kept, noted).read(request.input)
     offer, names = offer_of(request.tools or [], noted)
     tools, choice = chosen(request.tool_choice, offer)
     how = msgspec.structs.replace(_options(request, noted), tool_choice=choice)
@@ -72,20 +104,22 @@ def parse(body: bytes, resolve_model: Callable[[str], str], find: Find) -> Parse
     prompt = "\n\n".join(filter(None, (request.instructions, system)))
     return ParsedRequest(
         Conversation(
-            resolve_model(request.model),
+            context.resolve_model(request.model),
             prompt,
-            turns,
+            messages,
             tools,
             how,
             own_tools=offer.own(choice),
             affinity=request.prompt_cache_key or "",
+            folder=folder_named(request.metadata),
         ),
         system,
         request,
         bool(request.stream),
         request.store is not False,
-        fit((*_ignored(fields, request), *noted)),
+        (*_ignored(fields, request), *noted),
         names,
+        kept,
     )
 
 
@@ -101,11 +135,11 @@ def _check_endpoint(fields: dict[str, Any]) -> None:
             raise BadRequest(f"{name} is not supported: {reason}.", param=name, code="invalid_value")
 
 
-def _before(request: ResponseRequest, find: Find) -> StoredResponse | None:
+def _before(request: ResponseRequest, kept: ResponseStore) -> StoredResponse | None:
     name = request.previous_response_id
     if name is None:
         return None
-    before = find(name)
+    before = kept.find(name)
     if before is None:
         raise BadRequest(
             f"previous_response_id: there is no response {shown(name)} here; it may have expired.",

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import msgspec
 
-from app.dialects.openai.options import Temperature, Tokens, TopP
+from app.dialects.parameters import Temperature, Tokens, TopP
 
 
 class ReasoningConfig(msgspec.Struct):

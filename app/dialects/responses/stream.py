@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from app.blocks import Change
+from app.citations import Citation
 from app.dialects.responses import objects
 from app.dialects.responses.response import Output
 from app.dialects.responses.tools import NONE, Names
@@ -20,6 +21,7 @@ from app.events import Event, TurnStart
 DELTAS = {
     "text": "response.output_text.delta",
     "thinking": "response.reasoning_summary_text.delta",
+    "step": "response.reasoning_summary_text.delta",
     "tool_use": "response.function_call_arguments.delta",
 }
 
@@ -76,6 +78,8 @@ class ResponseStream:
                 added += self._at("response.content_part.added", item["id"], index, content_index=0, part=EMPTY_TEXT)
             return added
         item_id = objects.name_of(block, self.output.response["id"], index)
+        if change.what == "cited":
+            return b""  # a passage of a document, which OpenAI's annotations have no form for
         if change.what == "grown":
             return self._grown(change, item_id)
         return self._closed(change, item_id)
@@ -99,8 +103,10 @@ class ResponseStream:
         text = block.json
         told = b""
         if block.kind == "text":
-            part = objects.text_part(text)
-            told = self._at("response.output_text.done", item_id, index, content_index=0, text=text, logprobs=[])
+            cited = self.output.cited(index)
+            part = objects.text_part(text, cited)
+            told = b"".join(self._annotated(item_id, index, number, page) for number, page in enumerate(cited))
+            told += self._at("response.output_text.done", item_id, index, content_index=0, text=text, logprobs=[])
             told += self._at("response.content_part.done", item_id, index, content_index=0, part=part)
         elif block.kind == "tool_use":
             name = "response.function_call_arguments.done"
@@ -111,6 +117,11 @@ class ResponseStream:
             told = self._at("response.reasoning_summary_text.done", item_id, index, summary_index=0, text=text)
             told += self._at("response.reasoning_summary_part.done", item_id, index, summary_index=0, part=part)
         return told + self._event("response.output_item.done", output_index=index, item=self.output.item(change))
+
+    def _annotated(self, item_id: str, index: int, number: int, cited: Citation) -> bytes:
+        where = {"content_index": 0, "annotation_index": number}
+        note = objects.annotation(cited)
+        return self._at("response.output_text.annotation.added", item_id, index, **where, annotation=note)
 
     def _at(self, kind: str, item_id: str, output_index: int, /, **fields: Any) -> bytes:
         return self._event(kind, item_id=item_id, output_index=output_index, **fields)

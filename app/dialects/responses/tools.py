@@ -10,9 +10,8 @@ import msgspec
 
 from app.conversation import ToolChoice
 from app.dialects import tools as shared
-from app.dialects.fields import array, function_name, invalid, mapping, shown
-from app.dialects.openai.tools import Chosen, allowed, by_word, name
-from app.dialects.tools import Offer
+from app.dialects.fields import MAX_FUNCTION_NAME, array, function_name, invalid, mapping, shown
+from app.dialects.tools import Chosen, Offer, allowed_tools, chosen_by_word, chosen_name
 
 PARAM = "tool_choice"
 FUNCTION, NAMESPACE = "function", "namespace"
@@ -36,18 +35,19 @@ def offer(tools: list[Any], ignored: list[str]) -> tuple[Offer, dict[str, tuple[
 
 def chosen(choice: Any, offer: Offer) -> Chosen:
     """Return the functions that a `tool_choice` leaves, and whether one must be called. Raises BadRequest."""
+    tools = tuple(offer.functions)
     if choice is None:
-        return offer.tools, ToolChoice()
+        return tools, ToolChoice()
     if isinstance(choice, str):
-        return by_word(choice, offer.tools, PARAM)
+        return chosen_by_word(choice, tools, PARAM)
     kind = mapping(choice, PARAM).get("type")
     if kind == "allowed_tools":
-        return allowed(choice, offer, PARAM, _named)
+        return allowed_tools(choice, offer, PARAM, _named)
     if kind in offer.built_in:
-        return offer.tools, offer.forced(kind, f"{PARAM}.type")
+        return tools, offer.forced(kind, f"{PARAM}.type")
     if kind != FUNCTION:
         raise invalid(f"{PARAM}.type", f"must be function or allowed_tools, not {shown(kind)}")
-    return offer.tools, ToolChoice(name=name(*_named(choice, PARAM), offer.tools))
+    return tools, ToolChoice(name=chosen_name(*_named(choice, PARAM), tools))
 
 
 def known_name(function: dict[str, Any], param: str) -> str:
@@ -83,8 +83,6 @@ def _add_namespace(
         offer.add(msgspec.structs.replace(function, name=known), place)
 
 
-# What the API takes as a name.
-LONGEST = 128
 SEPARATOR = "__"
 
 # The names that the model knows, and the namespace and the name that the client knows.
@@ -95,7 +93,7 @@ NONE: Names = {}
 def joined(namespace: str, name: str) -> str:
     """Return the one name for a function in a namespace, always the same one."""
     whole = f"{namespace}{name}" if namespace.endswith(SEPARATOR) else f"{namespace}{SEPARATOR}{name}"
-    if len(whole) <= LONGEST:
+    if len(whole) <= MAX_FUNCTION_NAME:
         return whole
     mark = hashlib.sha256(whole.encode()).hexdigest()[:8]
-    return f"{whole[: LONGEST - len(mark) - 1]}_{mark}"
+    return f"{whole[: MAX_FUNCTION_NAME - len(mark) - 1]}_{mark}"

@@ -10,7 +10,8 @@ import pytest
 
 from app.claude.cli import binary
 from app.claude.cli.binary import Locator
-from app.claude.cli.capabilities import Capabilities
+from app.claude.cli.proofs import Capabilities
+from app.conversation import Conversation, Message, Options, TextBlock, ToolDefinition
 from app.errors import CliFailed
 
 
@@ -96,7 +97,7 @@ def test_does_not_start(settings, script):
 
 def test_hanging(settings, script, monkeypatch):
     """An executable that does not tell its version is not waited for for ever."""
-    monkeypatch.setattr(binary, "VERSION_TIMEOUT", 0.1)
+    monkeypatch.setattr(binary, "VERSION_TIMEOUT_SECONDS", 0.1)
     with pytest.raises(CliFailed, match="does not start"):
         Locator(settings(CLAUDE_BIN=str(script("exec sleep 60")))).current()
 
@@ -123,3 +124,26 @@ def test_environment(settings, script, tmp_path):
     assert not {"ANTHROPIC_API_KEY", "CLAUDECODE", "EXTRA"} & set(seen)
     assert seen["CLAUDE_CODE_DISABLE_ATTACHMENTS"] == "1"
     assert seen["DISABLE_AUTOUPDATER"] == "1"
+
+
+HI = (Message("user", (TextBlock("hi"),)),)
+LOOK = (ToolDefinition("look", "", {"type": "object"}),)
+
+
+@pytest.mark.parametrize(
+    ("options", "tools", "needs"),
+    [
+        (Options(), (), []),
+        (Options(parallel_tools=False), (), []),
+        (Options(), LOOK, ["tools"]),
+        (Options(parallel_tools=False), LOOK, ["tools", "one_call"]),
+        (Options(schema={"type": "object"}), (), ["structured"]),
+        (Options(max_tokens=5), (), ["max_tokens"]),
+        (Options(effort="low"), (), ["effort"]),
+        (Options(stop=("x",), thinking=True), (), []),
+    ],
+)
+def test_needs(options, tools, needs):
+    """Only what cannot be had in another way is needed, and only by what asks for it."""
+    conversation = Conversation("sonnet", "", HI, tools, options)
+    assert list(binary._needs(conversation)) == needs

@@ -53,7 +53,7 @@ def test_unintelligible(says, environ, answer):
 
 def test_hanging(script, environ, monkeypatch):
     """An answer that does not come is not waited for for ever."""
-    monkeypatch.setattr(login, "STATUS_TIMEOUT", 0.1)
+    monkeypatch.setattr(login, "STATUS_TIMEOUT_SECONDS", 0.1)
     assert Login(environ).state(script("exec sleep 60")) == "unknown"
 
 
@@ -76,15 +76,33 @@ def test_asked_again_only_when_old(says, environ, monkeypatch):
     known, path = Login(environ), says(YES)
     assert [known.state(path) for _ in range(3)] == ["present"] * 3
     assert says.asked() == 1
-    monkeypatch.setattr(login, "FRESH", -1.0)
+    monkeypatch.setattr(login, "FRESH_SECONDS", -1.0)
     known.state(path)
     assert says.asked() == 2
 
 
 def test_new_login_clears_the_failure(says, environ, monkeypatch):
     """After the API's refusal the state stays failed until the login changes."""
-    monkeypatch.setattr(login, "FRESH", -1.0)
+    monkeypatch.setattr(login, "FRESH_SECONDS", -1.0)
     known = Login(environ)
     known.failed()
     assert [known.state(says(YES)) for _ in range(2)] == ["failed", "failed"]
     assert known.state(says(YES.replace("me@", "you@"))) == "present"
+
+
+def test_digest(says, environ, monkeypatch):
+    """The login's digest is known once the CLI has told of it, and follows a login that changes."""
+    monkeypatch.setattr(login, "FRESH_SECONDS", -1.0)
+    changed = []
+    known = Login(environ, changed=lambda: changed.append(known.digest))
+    assert known.digest is None
+    known.state(says(YES))
+    first = known.digest
+    assert first
+    known.note({"email": "me@example.org", "tokenSource": "claude.ai", "apiProvider": "firstParty"})
+    assert known.digest == first
+    known.state(says(YES.replace("me@", "you@")))
+    assert known.digest not in {None, first}
+    assert changed == [known.digest]
+    known.state(says(NO))
+    assert known.digest is None

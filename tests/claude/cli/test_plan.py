@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from app.claude.cli.inquiry import Inquiry
-from app.claude.cli.plan import Plan, Window
-from app.claude.cli.protocol import decode
+from app.claude.cli.incoming import decode
+from app.claude.cli.plan import Inquiry, Plan, Window
 from app.errors import CliFailed, PlanLimit
 from app.models import Catalogue, CliModel
 from claude.cli_lines import control, rate_limit
@@ -169,8 +168,8 @@ def asked(plan, answer):
     """Have an inquiry look twice, its first question answered by `answer`; return the questions."""
     questions = []
 
-    def ask(line, request_id, seconds):
-        questions.append((line, request_id, seconds))
+    def ask(subtype, seconds, **fields):
+        questions.append((subtype, fields))
         return answer()
 
     inquiry = Inquiry(plan, ask)
@@ -183,9 +182,9 @@ def test_inquiry(plan):
     """The CLI is asked once for what is left, without its scan of transcripts, and its answer is taken over."""
     limits = {"five_hour": {"utilization": 3, "resets_at": None}}
     line = control("usage", response={"subscription_type": "max", "rate_limits": limits})
-    ((question, request_id, _),) = asked(plan, lambda: decode(line).response)
-    assert (b'"get_usage"' in question, b'"skip_behaviors":true' in question, request_id) == (True, True, "usage")
+    assert asked(plan, lambda: decode(line).response) == [("get_usage", {"skip_behaviors": True})]
     assert plan.windows["five_hour"].used_percent == 3
+    assert plan.name == "max"
 
 
 def gone():
@@ -201,3 +200,15 @@ def test_inquiry_without_an_answer(plan, answer):
     """A CLI that does not know, does not answer or is gone leaves the windows unknown, and nothing fails."""
     asked(plan, answer)
     assert plan.windows == {}
+
+
+def test_remembered(plan):
+    """What was seen before the start is known until it is seen again; of another login's plan nothing is."""
+    plan.note(info(rateLimitType="five_hour", utilization=0.5, resetsAt=NOW + HOUR))
+    before = {name: Window(7.0, NOW + 2 * HOUR, None, NOW - HOUR) for name in ("five_hour", "seven_day")}
+    plan.remember(before)
+    assert plan.windows == {**before, "five_hour": Window(50.0, NOW + HOUR, "allowed", NOW)}
+    refuse(plan)
+    plan.forget()
+    assert plan.windows == {}
+    assert open_to(plan, "sonnet") == ["sonnet"]

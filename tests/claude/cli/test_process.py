@@ -13,7 +13,7 @@ import psutil
 import pytest
 from server import living, until
 
-from app.claude.cli.process import EOF_PATIENCE, KILL_PATIENCE, STDERR_TAIL, TERM_PATIENCE, Process
+from app.claude.cli.process import EOF_SECONDS, KILL_SECONDS, STDERR_TAIL_BYTES, TERM_SECONDS, Process
 from app.errors import CliFailed, TurnTimeout
 
 SOON = 5.0
@@ -97,7 +97,7 @@ def test_stderr(spawn):
     process = spawn("import sys; sys.stderr.write('noise\\n' * 200_000 + 'last words'); sys.exit(3)")
     assert lines_of(process) == []
     until(lambda: process.stderr_tail.endswith("last words"))
-    assert len(process.stderr_tail) <= STDERR_TAIL
+    assert len(process.stderr_tail) <= STDERR_TAIL_BYTES
     until(lambda: process.exit_code == 3)
 
 
@@ -124,7 +124,7 @@ def test_busy_child_is_ended_at_once(spawn):
     until(lambda: process.read(0.1))
     began = time.monotonic()
     process.close(at_once=True)
-    assert time.monotonic() - began < TERM_PATIENCE
+    assert time.monotonic() - began < TERM_SECONDS
     assert process.exit_code == -signal.SIGTERM
 
 
@@ -145,18 +145,18 @@ def test_stubborn_child_and_grandchild(spawn):
     grandchild = psutil.Process(int(max(lines, key=bytes.isdigit)))
     began = time.monotonic()
     process.close(at_once=True)
-    assert time.monotonic() - began < TERM_PATIENCE + KILL_PATIENCE
+    assert time.monotonic() - began < TERM_SECONDS + KILL_SECONDS
     assert process.exit_code == -signal.SIGKILL
     until(lambda: not grandchild.is_running() or grandchild.status() == psutil.STATUS_ZOMBIE, 1)
 
 
 def test_deaf_child_gets_the_patience_of_an_idle_one(spawn, monkeypatch):
     """A child that does not care about its input is terminated after the patience."""
-    monkeypatch.setattr("app.claude.cli.process.EOF_PATIENCE", 0.1)
+    monkeypatch.setattr("app.claude.cli.process.EOF_SECONDS", 0.1)
     process = spawn("import time; time.sleep(60)")
     process.close(at_once=False)
     assert process.exit_code == -signal.SIGTERM
-    assert EOF_PATIENCE > 1.6  # seen once of an idle CLI
+    assert EOF_SECONDS > 1.6  # seen once of an idle CLI
 
 
 def test_grandchild_of_a_child_that_left(spawn):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import stat
 
@@ -10,8 +11,7 @@ import proven
 import pytest
 
 from app.claude.cli import proofs as module
-from app.claude.cli.capabilities import Capabilities
-from app.claude.cli.proofs import Proofs
+from app.claude.cli.proofs import Capabilities, Proofs
 
 
 @pytest.fixture
@@ -119,7 +119,7 @@ def test_cannot_be_written(claude, tmp_path):
 
 def test_gone_ones_are_few(proofs, script, monkeypatch):
     """Of executables that are gone the last few are kept."""
-    monkeypatch.setattr(module, "MAX_KEPT", 2)
+    monkeypatch.setattr(module, "MAX_FILES", 2)
     for number in range(5):
         path = script("exit", name=f"claude-{number}")
         proofs.keep(msgspec.structs.replace(proven.pretended(path, f"2.1.{number + 200}"), at=float(number)))
@@ -141,3 +141,10 @@ def test_capabilities(claude):
     assert not broken.capabilities.effort
     assert broken.capabilities.composed
     assert not proven.pretended(claude, broken=("no_tools",)).holds
+
+
+def test_unproven():
+    """Nothing undocumented is relied on before it is proven."""
+    assert [name for name, on in dataclasses.asdict(Capabilities()).items() if not on] == [
+        "composed", "going_back", "quick_history", "manifests", "models", "counting",
+    ]  # fmt: skip

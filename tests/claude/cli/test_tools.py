@@ -6,18 +6,18 @@ import json
 
 import pytest
 
-from app.claude.cli import opening
-from app.claude.cli.protocol import decode
+from app.claude.cli.incoming import decode
+from app.claude.cli.setup import setup_lines
 from app.claude.cli.tools import ToolServer
-from app.claude.turn.answer import MOST_ROUNDS, Answer
-from app.conversation import Conversation, Options, TextBlock, ToolChoice, ToolDefinition, ToolResultBlock, Turn
-from app.errors import CliFailed, SchemaUnsatisfied, ToolChoiceUnsatisfied
-from app.events import Restart, TextDelta, ToolCallDelta, ToolCallStart, TurnEnd
+from app.claude.turn.parser import MAX_ROUNDS, AnswerParser
+from app.conversation import Conversation, Message, Options, TextBlock, ToolChoice, ToolDefinition, ToolResultBlock
+from app.errors import CliFailed, ToolChoiceUnsatisfied
+from app.events import Restart, ToolCallDelta, ToolCallStart, TurnEnd
 from claude import cli_lines as cli
 
 LOOK = ToolDefinition("look", "Look around", {"type": "object", "properties": {}})
 JUMP = ToolDefinition("jump", "Jump", {"type": "object", "properties": {}})
-HI = (Turn("user", (TextBlock("Hi"),)),)
+HI = (Message("user", (TextBlock("Hi"),)),)
 
 
 def asking(**options):
@@ -37,7 +37,7 @@ def call(name, *pieces, index=0, call_id="toolu_01"):
 
 
 def events_of(conversation, *lines):
-    answer = Answer(conversation)
+    answer = AnswerParser(conversation)
     return [event for line in cli.typed(*lines) for event in answer.feed(line)]
 
 
@@ -63,7 +63,7 @@ def test_tools_are_listed():
 def test_tools_are_told_in_advance():
     """The manifest says what the CLI would be answered, so that it need not ask."""
     conversation = asking()
-    start = json.loads(opening.lines(conversation).splitlines()[0])["request"]
+    start = json.loads(setup_lines(conversation).splitlines()[0])["request"]
     manifest = start["sdkMcpServerManifests"]["client"]
     asked = [
         json.loads(ToolServer((LOOK, JUMP)).reply(demanded(method, params={"protocolVersion": "2025-11-25"})))
@@ -71,14 +71,7 @@ def test_tools_are_told_in_advance():
     ]
     told = [reply["response"]["response"]["mcp_response"]["result"] for reply in asked]
     assert [manifest["initializeResult"], manifest["toolsListResult"]] == told
-    assert "sdkMcpServerManifests" not in json.loads(opening.lines(Conversation("sonnet", "", HI)).splitlines()[0])
-
-
-def test_form_of_an_answer_that_must_be_a_call():
-    """Where a call must come the CLI's own tool for the answer's form is not offered beside it."""
-    for choice, offered in ((ToolChoice(), True), (ToolChoice(required=True), False), (ToolChoice(name="look"), False)):
-        lines = opening.lines(asking(schema={"type": "object"}, tool_choice=choice)).splitlines()
-        assert ("jsonSchema" in json.loads(lines[0])["request"]) is offered
+    assert "sdkMcpServerManifests" not in json.loads(setup_lines(Conversation("sonnet", "", HI)).splitlines()[0])
 
 
 def called(call_id, number):
@@ -164,7 +157,7 @@ def test_endless_inventions():
     """A model that goes on inventing tools is stopped: each round spends."""
     lines = [cli.message_start("m"), *call("rm", "{}"), cli.message_delta("tool_use"), cli.message_stop()]
     with pytest.raises(CliFailed):
-        events_of(asking(), *(lines * (MOST_ROUNDS + 1)))
+        events_of(asking(), *(lines * (MAX_ROUNDS + 1)))
 
 
 def test_broken_call():
@@ -173,18 +166,9 @@ def test_broken_call():
     assert Restart(0) in events_of(asking(), *lines)
 
 
-def test_only_the_named_tool_is_offered():
-    """A named tool_choice leaves that tool alone, and the model is told to call it."""
-    conversation = asking(tool_choice=ToolChoice(name="jump"))
-    assert conversation.offered == (JUMP,)
-    first = json.loads(opening.lines(conversation).splitlines()[0])
-    assert "`jump`" in first["request"]["systemPrompt"][0]
-    assert first["request"]["systemPrompt"][0].startswith("Be brief.")
-
-
 def test_required_call_missing_twice():
     """Text alone does not end a turn that must call; the second time it is an error, never a healthy end."""
-    answer = Answer(asking(tool_choice=ToolChoice(required=True)))
+    answer = AnswerParser(asking(tool_choice=ToolChoice(required=True)))
     first = [event for line in cli.typed(*cli.message("No."), cli.result("No.")) for event in answer.feed(line)]
     assert not any(isinstance(event, TurnEnd) for event in first)
     assert answer.complaint
@@ -198,59 +182,9 @@ def test_required_call_missing_twice():
 
 def test_required_call_cut_short():
     """A turn that had to call and was cut at max_tokens has ended; nothing more is asked of its process."""
-    answer = Answer(asking(tool_choice=ToolChoice(required=True), max_tokens=5))
+    answer = AnswerParser(asking(tool_choice=ToolChoice(required=True), max_tokens=5))
     lines = cli.typed(*cli.message("I will", stop_reason="max_tokens"))
     events = [event for line in lines for event in answer.feed(line)]
     assert events[-1].stop_reason == "max_tokens"
     assert answer.ended
     assert not answer.complaint
-
-
-def structured(result, **schema):
-    conversation = Conversation("sonnet", "", HI, (), Options(schema={"type": "object", **schema}))
-    lines = [*cli.message("Sure: "), cli.result("Sure: ", structured_output=result)]
-    return events_of(conversation, *lines)
-
-
-def test_structured_answer():
-    """With a schema the object is the whole text."""
-    events = structured({"a": "ü"}, required=["a"])
-    assert [event.text for event in events if isinstance(event, TextDelta)] == ['{"a": "ü"}']
-
-
-@pytest.mark.parametrize(("result", "schema"), [(None, {}), ({}, {"$ref": "http://127.0.0.1:9/schema"})])
-def test_structured_answer_that_cannot_be_had(result, schema):
-    """No answer, and one that cannot be checked without fetching something, is an error."""
-    with pytest.raises(SchemaUnsatisfied):
-        structured(result, **schema)
-
-
-def test_structured_answer_that_does_not_fit():
-    """The model is told once where its answer does not fit; the second time it is an error."""
-    answer = Answer(Conversation("sonnet", "", HI, (), Options(schema={"type": "object", "required": ["a"]})))
-    lines = cli.typed(*cli.message("Sure: "), cli.result("Sure: ", structured_output={}))
-    assert not any(isinstance(event, TextDelta | TurnEnd) for line in lines for event in answer.feed(line))
-    assert "$" in answer.complaint
-    answer.repair()
-    with pytest.raises(SchemaUnsatisfied):
-        [answer.feed(line) for line in lines]
-
-
-def test_options_reach_the_process():
-    """Model, effort, bound, stop sequences and one-call-at-a-time are settings of the process; nothing else is sent."""
-    options = Options(effort="low", thinking=True, max_tokens=5, stop=("END", "\n"), parallel_tools=False)
-    lines = [json.loads(line) for line in opening.lines(Conversation("opus", "", HI, (), options)).splitlines()]
-    assert [line["request"]["subtype"] for line in lines] == [
-        "initialize",
-        "set_max_thinking_tokens",
-        "apply_flag_settings",
-    ]
-    settings = lines[-1]["request"]["settings"]
-    assert (settings["model"], settings["effortLevel"]) == ("opus", "low")
-    assert settings["env"]["CLAUDE_CODE_MAX_OUTPUT_TOKENS"] == "5"
-    assert json.loads(settings["env"]["CLAUDE_CODE_EXTRA_BODY"]) == {
-        "stop_sequences": ["END"],
-        "tool_choice": {"type": "auto", "disable_parallel_tool_use": True},
-    }
-    plain = opening.lines(Conversation("opus", "", HI)).splitlines()
-    assert json.loads(plain[-1])["request"]["settings"] == {"model": "opus"}

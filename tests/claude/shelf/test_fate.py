@@ -8,13 +8,14 @@ import pytest
 
 from app.claude.shelf.fate import Ended, fate
 
-GOOD = Ended("end_turn", idle=True, exact=True, asked=True, sound=True, goes_on=True, going_back=True)
+GOOD = Ended("end_turn", idle=True, exact=True, asked=True, sound=True, failed=False, goes_on=True, going_back=True)
 CUT = {"stop_reason": None, "exact": False, "idle": False}
 
 WAYS = {
     "an answer": ({}, "keep"),
     "calls": ({"stop_reason": "tool_use", "idle": False}, "keep"),
     "an answer that a note comes before": ({"goes_on": False}, "keep"),
+    "calls that a note comes before": ({"stop_reason": "tool_use", "idle": False, "goes_on": False}, "undo"),
     "that, in an older version": ({"goes_on": False, "going_back": False}, "leave"),
     "an answer in an older version": ({"going_back": False}, "keep"),
     "not what the client was given": ({"exact": False}, "undo"),
@@ -40,5 +41,5 @@ def test_fate(way):
 
 def test_cause():
     """The count of ended processes tells failures, departures and ends apart."""
-    whys = [fate(dataclasses.replace(GOOD, **one)).why for one in ({}, CUT, {"sound": False})]
-    assert whys == ["turn_over", "cancelled", "failed"]
+    whys = [fate(dataclasses.replace(GOOD, **one)).why for one in ({}, CUT, {**CUT, "failed": True}, {"sound": False})]
+    assert whys == ["turn_over", "cancelled", "failed", "failed"]

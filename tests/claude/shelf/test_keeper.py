@@ -12,7 +12,7 @@ from server import until
 
 from app.claude.cli.binary import Binary
 from app.claude.shelf.keeper import Keeper
-from app.claude.shelf.shelf import MAX_AGE, Shelf, Waiting
+from app.claude.shelf.shelf import MAX_AGE_SECONDS, Shelf, Waiting
 from app.errors import CliFailed
 from app.models import Catalogue
 from claude import cli_lines as cli
@@ -68,9 +68,9 @@ class Rig:
         self.shelf = Shelf(4, 60, allowed=8, running=lambda: 0, registry=self.registry)
         self.keeper = Keeper(
             self.shelf,
-            {(): count},
+            {None: count},
             current=lambda: self.binary,
-            start=lambda own_tools: self._start(),
+            start=lambda workplace: self._start(),
             undo=self.registry.disposed.append,
             registry=self.registry,
             catalogue=self.catalogue,
@@ -88,7 +88,7 @@ class Rig:
         return self.keeper.spares()["ready"]
 
     def take(self, binary=BINARY):
-        return self.shelf.take_spare((), binary)
+        return self.shelf.take_spare(None, binary)
 
     def close(self):
         self.keeper.close()
@@ -100,13 +100,18 @@ class Rig:
 
 
 def good():
-    return FakeProcess(cli.control("models", response={"models": MODELS}))
+    return FakeProcess(cli.control("list_models-1", response={"models": MODELS}))
 
 
 @pytest.fixture
 def rig(monkeypatch):
     """Give a function that makes a rig with short pauses; its thread has ended when the test has."""
-    for name, value in {"INSPECTION": 0.02, "FIRST_PAUSE": 0.02, "LONGEST_PAUSE": 0.05, "START_TIMEOUT": 0.3}.items():
+    for name, value in {
+        "INSPECTION_SECONDS": 0.02,
+        "FIRST_PAUSE_SECONDS": 0.02,
+        "MAX_PAUSE_SECONDS": 0.05,
+        "START_SECONDS": 0.3,
+    }.items():
         monkeypatch.setattr(f"app.claude.shelf.keeper.{name}", value)
     rigs = []
 
@@ -132,7 +137,7 @@ def test_ready(rig):
 
 def test_older_versions(rig):
     """A version that knows no `list_models` is ready all the same."""
-    made = rig(1, FakeProcess(cli.control("models", subtype="error", error="Unknown request"))).open()
+    made = rig(1, FakeProcess(cli.control("list_models-1", subtype="error", error="Unknown request"))).open()
     until(lambda: made.ready == 1)
 
 
@@ -176,7 +181,7 @@ def test_unfit(rig, reason):
     if reason == "dead":
         first.alive = False
     elif reason == "old":
-        first.started -= MAX_AGE + 1
+        first.started -= MAX_AGE_SECONDS + 1
         made.keeper.wake()
         until(lambda: first in made.registry.disposed)
     else:
@@ -249,12 +254,17 @@ def test_close_during_a_start(rig):
 def test_ask(rig):
     """A question to a waiting process is answered by it, whatever else it says, and the process goes on waiting."""
     process = good()
-    made = rig(1, process).open()
-    assert made.keeper.ask(b"?\n", "usage", 0.1) is None  # none is ready
+    made = rig(1, process)
+    assert made.keeper.ask("get_usage", 0.1) is None  # none is ready
+    made.open()
     until(lambda: made.ready == 1)
-    process._answers += [cli.control("other"), cli.acknowledged(), cli.control("usage", response={"rate_limits": 1})]
-    assert made.keeper.ask(b"?\n", "usage", 5).response.rate_limits == 1
-    assert process.written.endswith(b"?\n")
+    process._answers += [
+        cli.control("other"),
+        cli.acknowledged(),
+        cli.control("get_usage-2", response={"rate_limits": 1}),
+    ]
+    assert made.keeper.ask("get_usage", 5).payload() == {"rate_limits": 1}
+    assert b'"get_usage"' in process.written
     assert made.ready == 1
 
 
@@ -264,12 +274,12 @@ def test_ask_a_process_that_is_taken(rig):
     made = rig(1, process).open()
     until(lambda: made.ready == 1)
     answers = []
-    asking = threading.Thread(target=lambda: answers.append(made.keeper.ask(b"?\n", "usage", 10)))
+    asking = threading.Thread(target=lambda: answers.append(made.keeper.ask("get_usage", 10)))
     asking.start()
-    until(lambda: process.written.endswith(b"?\n"))
+    until(lambda: b'"get_usage"' in process.written)
     assert made.take().process is process
     asking.join(5)
-    process._answers.append(cli.control("usage"))
+    process._answers.append(cli.control("get_usage-2"))
     assert (answers, len(process._answers)) == ([None], 1)
 
 
@@ -278,7 +288,7 @@ def test_ask_in_vain(rig):
     process = good()
     made = rig(1, process).open()
     until(lambda: made.ready == 1)
-    assert made.keeper.ask(b"?\n", "usage", 0.05) is None
+    assert made.keeper.ask("get_usage", 0.05) is None
     process._answers.append(CliFailed("It ended."))
     with pytest.raises(CliFailed):
-        made.keeper.ask(b"?\n", "usage", 5)
+        made.keeper.ask("get_usage", 5)

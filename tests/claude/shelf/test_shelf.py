@@ -7,15 +7,17 @@ from pathlib import Path
 
 import pytest
 
+from app.agents.agent import Agent, Workplace
 from app.claude.cli.binary import Binary
-from app.claude.cli.capabilities import Capabilities
+from app.claude.cli.proofs import Capabilities
 from app.claude.shelf import shelf as module
-from app.claude.shelf.lineage import lineage, steps
-from app.claude.shelf.memory import Line
-from app.claude.shelf.shelf import LINGER, MAX_AGE, MAX_CONVERSATIONS, Shelf, Waiting
-from app.conversation import Conversation, TextBlock, Turn
+from app.claude.shelf.memory import Line, digests_of, steps
+from app.claude.shelf.shelf import LINGER_SECONDS, MAX_AGE_SECONDS, MAX_CONVERSATIONS, Shelf, Waiting
+from app.conversation import Conversation, Message, TextBlock
+from app.errors import CliFailed
 
 ABLE = Binary(Path("/claude"), (2, 1, 330), (1, 1, 1), Capabilities(composed=True, going_back=True, quick_history=True))
+AGENT = Workplace(Agent(name="notes"), ("Bash",))
 OLD = Binary(Path("/claude"), (2, 1, 120), (1, 1, 1), Capabilities())
 
 
@@ -27,6 +29,9 @@ class FakeProcess:
     def __init__(self):
         self.alive, self.killed, self.started = True, False, time.monotonic()
 
+    def write(self, data, seconds):
+        raise CliFailed("It does not take anything.")
+
     def kill(self):
         self.alive, self.killed = False, True
 
@@ -37,7 +42,8 @@ class FakeRegistry:
     def __init__(self):
         self.disposed = []
 
-    def dispose(self, process, *, at_once, cause):
+    def dispose(self, process, *, at_once, cause, before=lambda: None):
+        before()
         process.alive = False
         self.disposed.append(process)
 
@@ -56,23 +62,23 @@ class Rig:
             setattr(waiting, name, value)
         if texts:
             digests, told = talk(*texts)
-            waiting.memory.open(digests[0])
+            waiting.memory.setup = digests[0]
             for number, digest in enumerate(digests[1:]):
                 named = f"line {number}" if told[number].role == "user" else None
                 waiting.memory.add(Line(digest, named, named is not None))
-            waiting.memory.calls = frozenset(calls)
+            waiting.memory.calls, waiting.channel.idle = frozenset(calls), not calls
         self.shelf.put(waiting)
         return waiting
 
     def take(self, *texts, binary=None):
-        taken = self.shelf.take(*talk(*texts), (), binary or self.binary)
+        taken = self.shelf.take(*talk(*texts), None, binary or self.binary)
         return None if taken is None else (taken.waiting, taken.place)
 
 
 def talk(*texts):
     roles = ("user", "assistant") * len(texts)
-    turns = tuple(Turn(role, (TextBlock(text),)) for role, text in zip(roles, texts, strict=False))
-    return lineage(Conversation("sonnet", "", turns), steps(turns)), steps(turns)
+    messages = tuple(Message(role, (TextBlock(text),)) for role, text in zip(roles, texts, strict=False))
+    return digests_of(Conversation("sonnet", "", messages), steps(messages)), steps(messages)
 
 
 @pytest.fixture
@@ -111,7 +117,7 @@ def test_a_new_conversation():
     assert rig.take("new") == (short, 0)
     other = rig.put("5", "6", "7", "8")
     assert rig.take("new") == (long, 0)
-    assert rig.shelf.take_spare((), ABLE) is spare
+    assert rig.shelf.take_spare(None, ABLE) is spare
     assert rig.take("new") == (other, 0)
 
 
@@ -135,24 +141,24 @@ def test_older_versions():
     assert rig.take("1", "2", "3") == (one, 2)
 
 
-def test_own_tools():
-    """A process with tools of Claude Code's own never goes back: it knows more than it was told."""
+def test_agents():
+    """An agent's process never goes back: it knows more than it was told."""
     rig = Rig()
     digests, told = talk("1", "2", "three")
     rig.put("1", "2", "3", "4")
-    assert rig.shelf.take(digests, told, ("Bash",), ABLE) is None
-    assert rig.shelf.take(digests, told, (), ABLE) is not None
+    assert rig.shelf.take(digests, told, AGENT, ABLE) is None
+    assert rig.shelf.take(digests, told, None, ABLE) is not None
 
 
 def test_spares():
-    """A spare is given once, a ready one first, and only to those with the same tools of Claude Code's own."""
+    """A spare is given once, a ready one first, and only to those of the same workplace."""
     rig = Rig()
     starting, ready = rig.put(ready=False), rig.put()
-    agent = rig.put(own_tools=("Bash",))
-    assert rig.shelf.take_spare((), ABLE) is ready
-    assert rig.shelf.take_spare((), ABLE) is starting
-    assert rig.shelf.take_spare((), ABLE) is None
-    assert rig.shelf.take_spare(("Bash",), ABLE) is agent
+    agent = rig.put(workplace=AGENT)
+    assert rig.shelf.take_spare(None, ABLE) is ready
+    assert rig.shelf.take_spare(None, ABLE) is starting
+    assert rig.shelf.take_spare(None, ABLE) is None
+    assert rig.shelf.take_spare(AGENT, ABLE) is agent
 
 
 @pytest.mark.parametrize("what", ["dead", "another executable"])
@@ -198,7 +204,7 @@ def test_when_all_is_quiet(monkeypatch):
     rig.shelf.tidy(ABLE)
     assert rig.registry.disposed == []
     now = time.monotonic()
-    monkeypatch.setattr(time, "monotonic", lambda: now + LINGER)
+    monkeypatch.setattr(time, "monotonic", lambda: now + LINGER_SECONDS)
     rig.shelf.tidy(ABLE)
     assert rig.registry.disposed == [one.process for one in burst[:3]]
     monkeypatch.setattr(time, "monotonic", lambda: now + 60)
@@ -224,9 +230,9 @@ def test_worn(why):
     """A process is replaced after many conversations, or an hour."""
     rig = Rig()
     waiting = Waiting(FakeProcess(), ABLE)
-    waiting.memory.open(b"")
+    waiting.memory.setup = b""
     if why == "age":
-        waiting.process.started -= MAX_AGE + 1
+        waiting.process.started -= MAX_AGE_SECONDS + 1
     else:
         waiting.conversations = MAX_CONVERSATIONS
     rig.shelf.put(waiting)
@@ -262,7 +268,8 @@ def test_closed():
     rig = Rig(limit=0)
     spare, told = rig.put(), rig.put("1", "2")
     assert rig.registry.disposed == [told.process]
-    assert not rig.shelf.takes
+    assert not rig.shelf.undoes(told)
+    assert Rig().shelf.undoes(told)
     assert spare.process.alive
 
 

@@ -44,6 +44,11 @@ TABLE = {
 }
 
 
+def failed(fields):
+    (result,) = cli.typed(cli.raw("result", **{"result": "It did not work.", "is_error": True, **fields}))
+    return result
+
+
 def error_of(text="It did not work.", limit=None, tag=None, **fields):
     (result,) = cli.typed(cli.failed(text, **fields))
     return failure.of_result(result, limit, tag)
@@ -57,9 +62,16 @@ def limit_of(status, **fields):
 @pytest.mark.parametrize(("fields", "tag", "kind", "code"), TABLE.values(), ids=TABLE)
 def test_table(fields, tag, kind, code):
     """Each status, or the tag where there is none, gives its own error."""
-    (result,) = cli.typed(cli.raw("result", **{"result": "It did not work.", "is_error": True, **fields}))
-    error = failure.of_result(result, None, tag)
+    error = failure.of_result(failed(fields), None, tag)
     assert (type(error), error.code) == (kind, code)
+
+
+def test_another_model():
+    """Another model may answer in the place of one that is overloaded or whose window is closed; of no other."""
+    closed = limit_of("rejected", resetsAt=4102444800)
+    found = {name: failure.of_result(failed(fields), None, tag).falls_back for name, (fields, tag, *_) in TABLE.items()}
+    assert {name for name, falls_back in found.items() if falls_back} == {"529", "overloaded by tag"}
+    assert error_of(limit=closed, api_error_status=429).falls_back
 
 
 def test_plan_limit():
@@ -74,7 +86,8 @@ def test_plan_limit():
 
 
 @pytest.mark.parametrize(
-    ("fields", "wait"), [({"resetsAt": 1000}, 1), ({"resetsAt": 1e300}, failure.RATE_PAUSE), ({}, failure.RATE_PAUSE)]
+    ("fields", "wait"),
+    [({"resetsAt": 1000}, 1), ({"resetsAt": 1e300}, failure.RATE_PAUSE_SECONDS), ({}, failure.RATE_PAUSE_SECONDS)],
 )
 def test_limit_without_a_future_reset(fields, wait):
     """A reset that has passed, or none, still gives a whole number of seconds above 0."""
@@ -102,8 +115,7 @@ def test_a_warning_is_no_limit(status):
 def test_a_window_that_extra_usage_pays_for(fields, kind):
     """A used-up window that extra usage pays for hides no other failure."""
     limit = limit_of("rejected", resetsAt=4102444800, overageStatus="allowed", isUsingOverage=True)
-    (result,) = cli.typed(cli.raw("result", **{"result": "It did not work.", "is_error": True, **fields}))
-    assert type(failure.of_result(result, limit, None)) is kind
+    assert type(failure.of_result(failed(fields), limit, None)) is kind
 
 
 @pytest.mark.parametrize(
@@ -137,16 +149,16 @@ def test_errors_before_result():
 
 def test_login_sentence():
     """Whoever reads it knows what to do."""
-    assert "claude auth login" in error_of("Please run /login").message
+    assert "claude-max-api login" in error_of("Please run /login").message
 
 
-def test_unknown_failure_stays_in_the_log(caplog):
-    """The text of a failure nobody foresaw is for the log, in one line, and not for the client."""
+def test_unknown_failure_stays_in_the_log():
+    """The text of a failure nobody foresaw is noted for the log, in one line, and is not for the client."""
     error = error_of("secret /home/me\nINFO forged line")
     assert "secret" not in error.message
-    (record,) = caplog.records
-    assert "secret" in record.getMessage()
-    assert "\n" not in record.getMessage()
+    (note,) = error.__notes__
+    assert "secret" in note
+    assert "\n" not in note
 
 
 @pytest.mark.parametrize(

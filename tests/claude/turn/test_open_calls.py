@@ -5,18 +5,18 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from app.claude.turn.answer import Answer
-from app.conversation import Conversation, Options, TextBlock, ToolChoice, ToolDefinition, Turn
+from app.claude.turn.parser import AnswerParser
+from app.conversation import Conversation, Message, Options, TextBlock, ToolChoice, ToolDefinition
 from app.events import TurnEnd
 from claude import cli_lines as cli
 
 LOOK = ToolDefinition("look", "", {"type": "object"})
-PLAIN = Conversation("sonnet", "", (Turn("user", (TextBlock("Hi"),)),), (LOOK,))
+PLAIN = Conversation("sonnet", "", (Message("user", (TextBlock("Hi"),)),), (LOOK,))
 
 
 def after(*lines, **options):
     """Return what is open after a turn that ends well."""
-    answer = Answer(msgspec.structs.replace(PLAIN, options=Options(**options)))
+    answer = AnswerParser(msgspec.structs.replace(PLAIN, options=Options(**options)))
     events = [event for line in cli.typed(*lines) for event in answer.feed(line)]
     assert isinstance(events[-1], TurnEnd)
     return answer.open_calls
@@ -83,7 +83,7 @@ def test_text_after_a_call():
 
 def test_after_a_demanded_call():
     """A model that had to be asked twice for a call has a demand in mind that is not the client's."""
-    answer = Answer(msgspec.structs.replace(PLAIN, options=Options(tool_choice=ToolChoice(required=True))))
+    answer = AnswerParser(msgspec.structs.replace(PLAIN, options=Options(tool_choice=ToolChoice(required=True))))
     for line in cli.typed(*cli.message("No."), cli.result("No.")):
         answer.feed(line)
     answer.repair()

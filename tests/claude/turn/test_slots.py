@@ -13,7 +13,7 @@ from app.errors import QueueFull
 
 
 def granted(tickets):
-    return [ticket.wait(0) for ticket in tickets]
+    return [ticket.decided.is_set() and ticket.refusal is None for ticket in tickets]
 
 
 def test_order():
@@ -21,7 +21,7 @@ def test_order():
     slots = Slots(1, 2)
     tickets = [slots.enter() for _ in range(3)]
     assert granted(tickets) == [True, False, False]
-    tickets[0].leave()
+    slots.leave(tickets[0])
     assert granted(tickets[1:]) == [True, False]
     assert (slots.running, slots.waiting) == (1, 1)
 
@@ -33,7 +33,7 @@ def test_full():
     with pytest.raises(QueueFull) as caught:
         slots.enter()
     assert caught.value.headers() == {"x-should-retry": "true", "Retry-After": "5"}
-    tickets[1].leave()
+    slots.leave(tickets[1])
     slots.enter()
 
 
@@ -41,8 +41,8 @@ def test_leave_twice():
     """Leaving again gives no second slot away."""
     slots = Slots(1, 3)
     first, second, third = (slots.enter() for _ in range(3))
-    first.leave()
-    first.leave()
+    slots.leave(first)
+    slots.leave(first)
     assert granted([second, third]) == [True, False]
 
 
@@ -50,9 +50,9 @@ def test_wake():
     """Who waits in another thread is woken when a slot is free."""
     slots = Slots(1, 1)
     first, second = slots.enter(), slots.enter()
-    waiter = threading.Timer(0.02, first.leave)
+    waiter = threading.Timer(0.02, slots.leave, [first])
     waiter.start()
-    assert second.wait(5)
+    assert second.decided.wait(5)
     waiter.join()
 
 
@@ -61,9 +61,9 @@ def test_fair_slots():
     slots = Slots(2, 8)
     greedy = [slots.enter("a") for _ in range(6)]
     other = [slots.enter("b") for _ in range(2)]
-    greedy[0].leave()
+    slots.leave(greedy[0])
     assert granted(other) == [True, False]
-    greedy[1].leave()
+    slots.leave(greedy[1])
     assert (granted(greedy[2:]), granted(other)) == ([True, False, False, False], [True, False])
 
 
@@ -74,13 +74,13 @@ def test_fair_queue():
     other = [slots.enter("b") for _ in range(2)]
     assert granted(greedy[:3]) == [True, False, False]
     for ticket in greedy[3:]:
-        with pytest.raises(QueueFull, match="place went to a client with fewer"):
-            ticket.wait(0)
+        assert ticket.decided.is_set()
+        assert "place went to a client with fewer" in ticket.refusal.message
     for client in ("a", "b"):
         with pytest.raises(QueueFull, match="All 1 turns and 4 places"):
             slots.enter(client)
     for ticket in (*greedy, *other):
-        ticket.leave()
+        slots.leave(ticket)
     assert (slots.running, slots.waiting) == (0, 0)
 
 
@@ -92,11 +92,11 @@ def test_prepared():
         slots.enter(prepared=False)
     third = slots.enter()
     assert granted([first, second, third]) == [False, False, True]
-    second.prepare()
-    third.leave()
+    slots.prepare(second)
+    slots.leave(third)
     assert granted([first, second]) == [False, True]
-    first.leave()
-    second.leave()
+    slots.leave(first)
+    slots.leave(second)
     assert (slots.running, slots.waiting) == (0, 0)
 
 
@@ -111,7 +111,7 @@ def test_bounds(limit, queue, steps):
             except QueueFull:
                 assert (slots.running, slots.waiting) == (limit, queue)
         else:
-            tickets[step % len(tickets)].leave()
+            slots.leave(tickets[step % len(tickets)])
         assert slots.running <= limit
         assert slots.waiting <= queue
         assert slots.waiting == 0 or slots.running == limit

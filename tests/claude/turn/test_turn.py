@@ -1,415 +1,121 @@
-"""A turn writes the conversation as native turns in the CLI's order, and gives the events of the answer."""
+"""A turn that one process does not answer goes on with another, and is charged for both."""
 
 from __future__ import annotations
 
-import collections
-import json
-import time
-from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from app.claude.cli.binary import Binary
-from app.claude.cli.capabilities import Capabilities
-from app.claude.cli.deadlines import Deadlines
-from app.claude.shelf.lineage import lineage, steps
-from app.claude.shelf.memory import Line
-from app.claude.shelf.shelf import Taken, Waiting
-from app.claude.turn.turn import TurnRun
-from app.conversation import Conversation, TextBlock, ThinkingBlock, ToolResultBlock, ToolUseBlock, Turn
-from app.errors import CliFailed, Overloaded, TurnTimeout
-from app.events import TextDelta, TurnEnd, TurnStart
-from app.models import CliModel
+from app.cancellation import Cancellation
+from app.claude.cli.account import Bill
+from app.claude.cli.extra_usage import ExtraUsageFile, ExtraUsageGuard
+from app.claude.shelf.shelf import Taken
+from app.claude.turn.slots import Slots
+from app.claude.turn.turn import Turn
+from app.conversation import Conversation
+from app.errors import ClientGone, Overloaded
+from app.events import TurnEnd, Usage
 from claude import cli_lines as cli
+from claude.turn.test_attempt import FakeProcess, say, waiting_on
 
-ANSWER = [*cli.message("Hello"), cli.result("Hello")]
 
+def told(dollars, answers, **more):
+    """A result, and what its process has used in its life: so many answers."""
+    used = {"m": {"inputTokens": 10 * answers, "outputTokens": answers}}
+    usage = {"input_tokens": 10, "output_tokens": 1} if not more else {}
+    return cli.result("Hello", **{"usage": usage, "modelUsage": used, "total_cost_usd": dollars, **more})
 
-class FakeProcess:
-    """Gives one list of lines a read, by a script; an exception in it is raised. It notes every write with its time.
 
-    `writes` holds, for each write, how many reads came before it and the lines of it.
-    """
+REFUSED = {"is_error": True, "api_error_status": 529, "result": "API Error: 529 Overloaded"}
 
-    def __init__(self, *reads):
-        self.script, self.reads, self.writes = list(reads), 0, []
 
-    def write(self, data, timeout):
-        assert data.endswith(b"\n")
-        assert timeout > 0
-        self.writes.append((self.reads, [json.loads(line) for line in data.splitlines()]))
+class FakeProcesses:
+    """Gives these processes, one after the other, and keeps what comes back; all else does nothing."""
 
-    def read(self, timeout):
-        assert timeout > 0
-        self.reads += 1
-        item = self.script.pop(0) if self.script else []
-        if isinstance(item, Exception):
-            raise item
-        return item
-
-    def readable(self, timeout):
-        return False
-
-    @property
-    def written(self):
-        return [line for _, lines in self.writes for line in lines]
-
-
-def say(role, *texts):
-    return Turn(role, tuple(map(TextBlock, texts)))
-
-
-ALL = Capabilities(composed=True, going_back=True, quick_history=True)
-
+    def __init__(self, tmp_path, *waiting):
+        self.waiting, self.asked, self.back = list(waiting), [], []
+        self.extra_usage = ExtraUsageGuard("allow", ExtraUsageFile(tmp_path), str)
+        self.shelf = SimpleNamespace(undoes=lambda _: False)
+        self.login = SimpleNamespace(verified=lambda: None, note=lambda _: None)
+        self.plan = SimpleNamespace(succeeded=lambda _: None)
+        self.catalogue = SimpleNamespace(note=lambda _: None, update=lambda _: None)
+        self.keeper = SimpleNamespace(wake=lambda **_: None)
 
-def waiting_on(process, capabilities=ALL):
-    return Waiting(process, Binary(Path("claude"), (2, 1, 330), (0, 0, 0), capabilities))
-
-
-def turn_on(waiting, conversation, place=0, deadlines=None):
-    told = steps(conversation.turns)
-    digests = lineage(conversation, told)
-    return TurnRun(Taken(waiting, place), conversation, told, digests, deadlines or Deadlines(10, 10))
-
-
-def turn_of(process, *turns, system="Be kind.", deadlines=None, composed=True):
-    """Return a turn on a fresh process of a version that can do nothing else but perhaps that."""
-    conversation = Conversation(model="sonnet", system=system, turns=turns or (say("user", "Hello?"),))
-    return turn_on(waiting_on(process, Capabilities(composed=composed)), conversation, deadlines=deadlines)
-
-
-def test_plain_question():
-    """All of a question without history goes out in one write, before anything is read."""
-    process = FakeProcess([cli.control(), *ANSWER])
-    (batch,) = turn_of(process).batches()
-    assert batch[:2] == [TurnStart("claude-sonnet-5-5"), TextDelta(b'"Hello"')]
-    ((reads, (initialize, settings, question)),) = process.writes
-    assert reads == 0
-    assert initialize["request"] == {"subtype": "initialize", "systemPrompt": ["Be kind."]}
-    assert settings["request"] == {"subtype": "apply_flag_settings", "settings": {"model": "sonnet"}}
-    assert question["message"] == {"role": "user", "content": [{"type": "text", "text": "Hello?"}]}
-    assert "shouldQuery" not in question
-
-
-def test_no_system_prompt():
-    """No system prompt means none: left out, the CLI would send its own."""
-    process = FakeProcess(ANSWER)
-    list(turn_of(process, system="").batches())
-    assert process.written[0]["request"]["systemPrompt"] == []
-
-
-def test_history():
-    """A user line is written only after the one before it was acknowledged; assistant lines go with what follows."""
-    turns = [say("user", "1"), say("assistant", "2"), say("user", "3"), say("assistant", "4"), say("user", "5")]
-    process = FakeProcess([cli.control()], [cli.acknowledged()], [], [cli.acknowledged()], ANSWER)
-    batches = list(turn_of(process, *turns).batches())
-    assert [(reads, [line["type"] for line in lines][-2:]) for reads, lines in process.writes] == [
-        (0, ["control_request", "user"]),
-        (2, ["assistant", "user"]),
-        (4, ["assistant", "user"]),
-    ]
-    spoken = [line for line in process.written if line["type"] != "control_request"]
-    assert [line["message"]["content"][0]["text"] for line in spoken] == list("12345")
-    assert [line.get("shouldQuery", True) for line in spoken if line["type"] == "user"] == [False, False, True]
-    ids = [line["message"]["id"] for line in spoken if line["type"] == "assistant"]
-    assert len(set(ids)) == len(ids)
-    assert isinstance(batches[-1][-1], TurnEnd)
-
-
-def test_tool_history():
-    """Calls and results of the history go in as the blocks they are, words behind results in a line of their own."""
-    call = Turn("assistant", (ToolUseBlock("call1", "look", {"at": "sky"}),))
-    answered = Turn("user", (ToolResultBlock("call1", (TextBlock("blue"),)), TextBlock("So?")))
-    process = FakeProcess([cli.acknowledged()], [cli.acknowledged()], ANSWER)
-    list(turn_of(process, say("user", "1"), call, answered).batches())
-    kinds = [[block["type"] for block in line["message"]["content"]] for line in process.written[-3:]]
-    assert kinds == [["tool_use"], ["tool_result"], ["text"]]
-    assert process.written[-3]["message"]["content"][0]["input"] == {"at": "sky"}
-
-
-def test_thinking_in_history():
-    """Thinking goes in under the full name of the model, which the process itself has told."""
-    thought = Turn("assistant", (ThinkingBlock("Hm.", "c2ln"), TextBlock("Yes.")))
-    models = {"models": [{"value": "sonnet", "resolvedModel": "claude-sonnet-5-5"}]}
-    process = FakeProcess([cli.control(response=models), cli.acknowledged()], ANSWER)
-    list(turn_of(process, say("user", "1"), thought, say("user", "So?")).batches())
-    assert process.written[-2]["message"]["model"] == "claude-sonnet-5-5"
-
-
-def test_process_that_has_been_opened():
-    """A process that was told the opening, or more, is told what it lacks and no more, thinking by its model's name."""
-    thought = Turn("assistant", (ThinkingBlock("Hm.", "c2ln"), TextBlock("Yes.")))
-    conversation = Conversation("sonnet", "Be kind.", (say("user", "1"), thought, say("user", "So?")))
-    digests = lineage(conversation, steps(conversation.turns))
-    for told, written in ((0, ["1", "Yes.", "So?"]), (1, ["Yes.", "So?"]), (2, ["So?"])):
-        process = FakeProcess(*[[cli.acknowledged()]] * (told == 0), ANSWER)
-        waiting = waiting_on(process)
-        waiting.models = (CliModel("sonnet", "claude-sonnet-5-5"),)
-        waiting.memory.open(digests[0])
-        for digest in digests[1 : told + 1]:
-            waiting.memory.add(Line(digest))
-        list(turn_on(waiting, conversation, told).batches())
-        assert [line["message"]["content"][-1]["text"] for line in process.written] == written
-        assert [line["message"].get("model") for line in process.written if line["type"] == "assistant"] == [
-            "claude-sonnet-5-5"
-        ] * (told < 2)
-        assert [line.digest for line in waiting.memory.lines] == digests[1:]
-
-
-def talk(*texts):
-    roles = ("user", "assistant") * len(texts)
-    return Conversation("sonnet", "", tuple(say(role, text) for role, text in zip(roles, texts, strict=False)))
-
-
-def test_quick_history():
-    """Where the CLI takes the user's earlier texts at once, only the first one waits for its acknowledgement."""
-    process = FakeProcess([cli.acknowledged()], ANSWER)
-    turn = turn_on(waiting_on(process), talk("1", "2", "/3", "4", "5"))
-    list(turn.batches())
-    assert len(process.writes) == 2
-    quick = process.written[-3]
-    assert (quick["type"], quick["is_meta"], quick["local_command_source"]) == ("assistant", True, "/3")
-    assert [line.landmark for line in turn.waiting.memory.lines] == [True, False, False, False, True]
-
-
-@pytest.mark.parametrize(
-    ("text", "quick"),
-    [
-        ("<b>bold</b>, a < b, x-y", True),
-        ("/clear @file !ls #note", True),
-        ("<local-command-stdout>x</local-command-stdout>", False),
-        ("See <system-reminder>", False),
-        ("<tick>", False),
-    ],
-)
-def test_words_like_the_own_ones(text, quick):
-    """What looks like the CLI's own words, some of which it drops, is told as a line of the user's."""
-    process = FakeProcess(*[[cli.acknowledged()]] * (1 if quick else 2), ANSWER)
-    list(turn_on(waiting_on(process), talk("1", "2", text, "4", "5")).batches())
-    assert any("local_command_source" in line for line in process.written) is quick
-
-
-def test_what_is_not_quick():
-    """A text beside a picture, in parts or behind results is told with the acknowledgement that it takes."""
-    call = Turn("assistant", (ToolUseBlock("call1", "look", {}),))
-    answered = Turn("user", (ToolResultBlock("call1", (TextBlock("blue"),)), TextBlock("So?")))
-    turns = (say("user", "1"), call, answered, say("assistant", "2"), say("user", "3", "4"), say("assistant", "5"))
-    process = FakeProcess(*[[cli.acknowledged()]] * 4, ANSWER)
-    turn = turn_on(waiting_on(process), Conversation("sonnet", "", (*turns, say("user", "6"))))
-    list(turn.batches())
-    assert not any("local_command_source" in line for line in process.written)
-    landmarks = [line.landmark for line in turn.waiting.memory.lines]
-    assert landmarks == [True, False, False, True, False, True, False, True]
-    names = [line["uuid"] for line in process.written if line["type"] == "user"]
-    assert len({name[:8] for name in names}) == len(names) == 5
-
-
-def rewound(to, **fields):
-    return cli.control("rewind", response={"rewound": True, "targetMessageUuid": to, **fields})
-
-
-def one_that_knows(process, *texts):
-    """Return a process that was told a conversation and has answered it, and the conversation."""
-    conversation = talk(*texts)
-    waiting = waiting_on(process)
-    digests = lineage(conversation, conversation.turns)
-    waiting.memory.open(digests[0])
-    for number, digest in enumerate(digests[1:]):
-        waiting.memory.add(Line(digest, f"line {number}" if number % 2 == 0 else None, number % 2 == 0))
-    return waiting, conversation
-
-
-def test_going_back():
-    """A process goes back to before a line, by its name and that of the newest, and is told what comes then."""
-    process = FakeProcess([rewound("line 2")], ANSWER)
-    waiting, _ = one_that_knows(process, "1", "2", "3", "4", "5", "6")
-    list(turn_on(waiting, talk("1", "2", "three"), 2).batches())
-    back, question = process.written
-    assert back["request"] == {
-        "subtype": "rewind_conversation",
-        "target_message_uuid": "line 2",
-        "last_seen_user_message_uuid": "line 4",
-    }
-    assert question["message"]["content"][0]["text"] == "three"
-    assert [line.digest for line in waiting.memory.lines] == lineage(
-        talk("1", "2", "three"), talk("1", "2", "three").turns
-    )[1:]
-    assert waiting.memory.newest == question["uuid"]
-
-
-def test_a_round_with_a_passing_note():
-    """A process whose last question ended in a note is told three lines: its own calls, their results, the new note."""
-    process = FakeProcess([cli.failed("")], [rewound("line 3")], [cli.acknowledged()], ANSWER)
-    calls = [Turn("assistant", (ToolUseBlock(f"call{number}", "look", {}),)) for number in range(2)]
-    seen = [ToolResultBlock(f"call{number}", (TextBlock("blue"),)) for number in range(2)]
-    asked = say("user", "Look!")
-    waiting = waiting_on(process)
-    known = Conversation("sonnet", "", (asked, calls[0], Turn("user", (seen[0], TextBlock("old note"))), calls[1]))
-    told = steps(known.turns)
-    digests = lineage(known, told)
-    waiting.memory.open(digests[0])
-    for number, digest in enumerate(digests[1:]):
-        waiting.memory.add(
-            Line(digest, None if told[number].role == "assistant" else f"line {number}", number in {0, 3})
-        )
-    waiting.memory.calls = frozenset({"call1"})
-    results = (Turn("user", (seen[0],)), Turn("user", (seen[1], TextBlock("new note"))))
-    following = Conversation("sonnet", "", (asked, calls[0], results[0], calls[1], results[1]))
-    place = waiting.memory.place(lineage(following, steps(following.turns)), steps(following.turns), going_back=True)
-    assert place == 3
-    list(turn_on(waiting, following, place).batches())
-    lines = [line["message"]["content"][0]["type"] for line in process.written if line["type"] != "control_request"]
-    assert lines == ["tool_use", "tool_result", "text"]
-
-
-@pytest.mark.parametrize(
-    "reply",
-    [
-        rewound("line 0"),
-        rewound("line 2", rewound=False),
-        rewound("line 2", rewound="yes"),
-        cli.control("rewind", response={"rewound": True}),
-        cli.control("rewind", subtype="error", error="no such request"),
-    ],
-    ids=["another line", "refused", "not quite true", "no line", "unknown"],
-)
-def test_going_back_is_not_taken_on_trust(reply):
-    """A process that does not say that it went back to that very line is told nothing more."""
-    process = FakeProcess([reply], ANSWER)
-    waiting, _ = one_that_knows(process, "1", "2", "3", "4")
-    with pytest.raises(CliFailed, match="did not go back"):
-        list(turn_on(waiting, talk("1", "2", "three"), 2).batches())
-    assert len(process.written) == 1
-
-
-def test_going_back_from_open_calls():
-    """A turn that waits for results is interrupted, and over, before its process goes back."""
-    process = FakeProcess([cli.failed("", subtype="error_during_execution")], [rewound("line 0")], ANSWER)
-    waiting, _ = one_that_knows(process, "1", "2")
-    waiting.memory.calls = frozenset({"toolu01"})
-    list(turn_on(waiting, talk("one")).batches())
-    assert [line.get("request", {}).get("subtype") for line in process.written] == [
-        "interrupt",
-        "rewind_conversation",
-        None,
-    ]
-    assert waiting.memory.calls == frozenset()
-
-
-def test_one_that_stands_still(monkeypatch):
-    """A process that has waited and says nothing when it is told something is given up in a moment."""
-    monkeypatch.setattr("app.claude.cli.channel.MOMENT", 0.05)
-    waiting, _ = one_that_knows(FakeProcess(), "1", "2")
-    conversation = talk("1", "2", "3")
-    told = steps(conversation.turns)
-    turn = TurnRun(Taken(waiting, 2), conversation, told, lineage(conversation, told), Deadlines(10, 10), waited=True)
-    with pytest.raises(CliFailed, match="does not answer"):
-        collections.deque((time.sleep(0.02) for _ in turn.batches()), maxlen=0)
-
-
-def test_what_is_remembered():
-    """The answer is part of what the process knows where the client was given just that; else it knows too much."""
-    for lines, exact in ((ANSWER, True), ([*cli.message("Hel", "lo"), cli.result("Hello")], False)):
-        turn = turn_on(waiting_on(FakeProcess(lines)), talk("1"))
-        list(turn.batches())
-        turn.remember(say("assistant", "Hello"))
-        memory = turn.waiting.memory
-        assert (memory.exact, len(memory.lines)) == (exact, 2 if exact else 1)
-        assert turn.channel.idle
-
-
-@pytest.mark.parametrize("composed", [True, False])
-def test_slash(composed):
-    """A text with a slash is protected in the way the version knows."""
-    process = FakeProcess(ANSWER)
-    list(turn_of(process, say("user", "/clear"), composed=composed).batches())
-    question = process.written[-1]
-    assert question["message"]["content"][0]["text"] == ("/clear" if composed else "\n/clear")
-
-
-def test_batches():
-    """One read is one batch, a silent tick an empty one."""
-    lines = cli.message("a")
-    process = FakeProcess([], lines[:3], [], lines[3:], [cli.result()])
-    sizes = [len(batch) for batch in turn_of(process).batches()]
-    assert sizes == [0, 2, 0, 0, 1]
-
-
-def test_unknown_lines():
-    """What this version does not know is skipped and counted."""
-    turn = turn_of(FakeProcess([b'{"type":"horoscope"}', b'{"type":"user","message":{}}', *ANSWER]))
-    list(turn.batches())
-    assert turn.channel.skipped == 2
-
-
-def test_models():
-    """The models that `initialize` tells are kept, and not lost to a later answer without any."""
-    models = [{"value": "opus", "resolvedModel": "claude-opus-5"}]
-    turn = turn_of(
-        FakeProcess([cli.control(response={"models": models}), cli.control("settings", response={}), *ANSWER])
-    )
-    list(turn.batches())
-    assert [model.value for model in turn.channel.models] == ["opus"]
-
-
-def test_text_before_an_error():
-    """What came before a failure in the same read still reaches the client, then the error."""
-    process = FakeProcess([*cli.message("Half")[:3], cli.failed("no", api_error_status=529)])
-    batches = turn_of(process).batches()
-    assert TextDelta(b'"Half"') in next(batches)
+    def take(self, conversation, digests, steps, failed):
+        self.asked.append(conversation.model)
+        return Taken(self.waiting.pop(0))
+
+    def admit(self, model):
+        pass
+
+    def hear(self, model, limit):
+        pass
+
+    def part_with(self, waiting, what, cause, *, interrupted):
+        self.back.append(waiting)
+
+
+@pytest.fixture
+def begin(tmp_path, settings):
+    """Give a function that begins a turn on the first of these processes, with a fallback."""
+
+    def start(*waiting):
+        processes, slots = FakeProcesses(tmp_path, *waiting), Slots(1, 0)
+        conversation = Conversation("sonnet", "", (say("user", "Hello?"),), fallback=("opus",))
+        turn = Turn(
+            conversation, client="", preparation=None, cancellation=Cancellation(), settings=settings(), slots=slots,
+            processes=processes, over=lambda _: None,
+        )  # fmt: skip
+        return turn, processes, slots
+
+    return start
+
+
+def test_price_of_calls_before(begin):
+    """What a refusal tells of the cost of the calls before it is not lost where another model answers."""
+    refusing = waiting_on(FakeProcess([told(0.5, 1, **REFUSED)]))
+    answering = waiting_on(FakeProcess([*cli.message("Hello"), told(0.25, 1)]))
+    calls = Bill()
+    calls.count(Usage(10, 1))
+    refusing.channel.account.open(calls)
+    turn, processes, slots = begin(refusing, answering)
+    events = [event for batch in turn for event in batch]
+    assert isinstance(events[-1], TurnEnd)
+    assert (processes.asked, turn.usage, turn.dollars) == (["sonnet", "opus"], Usage(10, 1), 0.75)
+    assert (processes.back, slots.running) == ([refusing, answering], 0)
+
+
+def test_nobody_answers(begin):
+    """Where the other refuses as well, both processes and the slot are given back, and the first refusal is told."""
+    refusing = [waiting_on(FakeProcess([told(0.0, 0, **REFUSED)])) for _ in range(2)]
+    turn, processes, slots = begin(*refusing)
     with pytest.raises(Overloaded):
-        next(batches)
+        list(turn)
+    assert (processes.asked, processes.back, slots.running) == (["sonnet", "opus"], refusing, 0)
 
 
-@pytest.mark.parametrize(
-    ("reads", "code"),
-    [
-        ([CliFailed("ended")], "cli_exited"),
-        ([[b"not JSON"]], "cli_protocol"),
-        ([[cli.control(subtype="error", error="no such request")]], "cli_error"),
-        ([[cli.control("settings", subtype="error", error="bad model")]], "cli_error"),
-    ],
-    ids=["ends", "babbles", "refuses initialize", "refuses settings"],
-)
-def test_failures(reads, code):
-    """A CLI that ends, babbles or refuses to be set up fails the turn."""
-    with pytest.raises(CliFailed) as caught:
-        list(turn_of(FakeProcess(*reads)).batches())
-    assert caught.value.code == code
+def test_slot_whatever_fails(begin):
+    """Where a process cannot be given back, the slot is all the same."""
+    refusing = waiting_on(FakeProcess([cli.failed("API Error: 400", api_error_status=400)]))
+    turn, processes, slots = begin(refusing)
+
+    def fail(*_, **__):
+        raise RuntimeError("can't start new thread")
+
+    processes.part_with = fail
+    with pytest.raises(RuntimeError):
+        list(turn)
+    assert (processes.asked, slots.running) == (["sonnet"], 0)
 
 
-def test_refused_model_list_is_no_failure():
-    """A refusal that answers the spare's own question says nothing of this turn."""
-    process = FakeProcess([cli.control("models", subtype="error", error="unknown"), *ANSWER])
-    assert list(turn_of(process).batches())
-
-
-def test_history_error():
-    """An error in place of an acknowledgement fails the turn."""
-    process = FakeProcess([cli.failed("Prompt is too long")])
-    with pytest.raises(Exception, match="prompt is too long"):
-        list(turn_of(process, say("user", "1"), say("assistant", "2"), say("user", "3")).batches())
-    assert len(process.writes) == 1
-
-
-@pytest.mark.parametrize(("total", "idle", "variable"), [(0.05, 10, "TIMEOUT"), (10, 0.05, "IDLE_TIMEOUT")])
-def test_deadlines(total, idle, variable):
-    """A silent CLI ends the turn with the error that names the setting, also in the history."""
-    for turns in ([say("user", "1")], [say("user", "1"), say("assistant", "2"), say("user", "3")]):
-        batches = turn_of(FakeProcess(), *turns, deadlines=Deadlines(total, idle)).batches()
-        with pytest.raises(TurnTimeout, match=f"CLAUDE_PROXY_{variable} "):
-            collections.deque((time.sleep(0.01) for _ in batches), maxlen=0)
-
-
-def test_lines_postpone_the_idle_deadline():
-    """A CLI that says anything is not silent."""
-    process = FakeProcess(*[[cli.raw("system", subtype="status")]] * 8, ANSWER)
-    for _ in turn_of(process, deadlines=Deadlines(10, 0.06)).batches():
-        time.sleep(0.02)
-
-
-def test_time_left_for_a_write():
-    """A write gets the smaller of both deadlines, and a moment even when the turn is overdue."""
-    assert Deadlines(100, 5).left() == 5
-    assert 0.5 < Deadlines(1, 5).left() <= 1
-    assert Deadlines(0, 5).left() == 0.01
+def test_client_that_leaves(begin):
+    """A client that leaves with the refusal has no other model asked."""
+    refusing = waiting_on(FakeProcess([], [told(0.0, 0, **REFUSED)]))
+    turn, processes, slots = begin(refusing)
+    batches = iter(turn)
+    next(batches)
+    processes.registry = SimpleNamespace(dispose=lambda *_, **__: None)
+    turn.cancellation.cancel(ClientGone("The client left."))
+    with pytest.raises(ClientGone):
+        list(batches)
+    assert (processes.asked, processes.back, slots.running) == (["sonnet"], [refusing], 0)

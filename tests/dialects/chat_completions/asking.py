@@ -8,13 +8,14 @@ import pytest
 
 from app.dialects.chat_completions.request import parse
 from app.errors import BadRequest
+from dialects.context import context
 
 HI = {"role": "user", "content": "Hi"}
 
 
 def ask(messages=(HI,), **fields):
     """Return the parsed request of these fields, written as JSON."""
-    return parse(json.dumps({"model": "m", "messages": list(messages), **fields}).encode(), str)
+    return parse(json.dumps({"model": "m", "messages": list(messages), **fields}).encode(), context())
 
 
 def refused(messages=(HI,), **fields):

@@ -55,9 +55,9 @@ def texts_of(content):
     return [text for part in content if (text := part if isinstance(part, str) else part["text"]).strip()]
 
 
-def accepted(system, turns):
+def accepted(system, messages):
     """Raise the stand-in's refusal unless the Messages API would take this conversation."""
-    body = {"model": "claude-sonnet-5-5", "max_tokens": 1000, "messages": turns}
+    body = {"model": "claude-sonnet-5-5", "max_tokens": 1000, "messages": messages}
     if system:
         body["system"] = [{"type": "text", "text": system}]
     encoded = msgspec.json.encode(body)

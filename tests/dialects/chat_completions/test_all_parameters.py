@@ -67,14 +67,14 @@ def test_everything():
     found = ask(**EVERYTHING)
     assert found.conversation.options == Options(effort="low", stop=("\n",), tool_choice=ToolChoice(forbidden=True))
     assert found.conversation.tools == ()
-    assert (found.n, found.stream, found.include_usage) == (1, False, False)
+    assert (found.n, found.streams, found.include_usage) == (1, False, False)
     assert set(found.ignored) == IGNORED
 
 
 def test_everything_streamed():
     """So is its streaming twin."""
     found = ask(**{**EVERYTHING, "stream": True})
-    assert (found.stream, found.include_usage) == (True, True)
+    assert (found.streams, found.include_usage) == (True, True)
 
 
 @pytest.mark.parametrize("choice", ["auto", "required", {"type": "function", "function": {"name": "name"}}])

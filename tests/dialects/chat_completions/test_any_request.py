@@ -13,12 +13,13 @@ from app.claude.cli.tools import definition
 from app.dialects.chat_completions.request import parse
 from app.errors import BadRequest
 from app.standin import tool as standin_tool
+from dialects.context import context
 from dialects.mutations import changed, places, values
+from dialects.test_attachments import PDF, picture
 
 from .asking import ask
 from .bodies import accepted
 from .test_all_parameters import EVERYTHING, TOOL
-from .test_parts import PDF, picture
 from .test_response_format import TREE
 
 ROUND = [
@@ -48,7 +49,7 @@ GOOD = {
 def check(found):
     """Fail unless the API would take the conversation, and a header the names."""
     conversation = found.conversation
-    accepted(conversation.system, conversation.turns)
+    accepted(conversation.system, conversation.messages)
     standin_tool.check([definition(tool) for tool in conversation.tools])
     assert msgspec.json.encode(conversation)
     ", ".join(found.ignored).encode("ascii")
@@ -57,7 +58,7 @@ def check(found):
 def outcome(text):
     """Return the parsed request, or the one error there may be."""
     try:
-        return parse(text.encode(), str)
+        return parse(text.encode(), context())
     except BadRequest as error:
         return error
 
@@ -99,4 +100,6 @@ def test_deepest():
 def test_no_json(text):
     """What only looks like JSON is a 400."""
     with pytest.raises(BadRequest):
-        parse(f'{{"model": "m", "messages": [{{"role": "user", "content": "Hi"}}], "seed": {text}}}'.encode(), str)
+        parse(
+            f'{{"model": "m", "messages": [{{"role": "user", "content": "Hi"}}], "seed": {text}}}'.encode(), context()
+        )

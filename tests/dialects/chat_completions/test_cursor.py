@@ -10,6 +10,7 @@ from app.conversation import (
     Base64Source,
     DocumentBlock,
     ImageBlock,
+    Message,
     TextBlock,
     TextSource,
     ThinkingBlock,
@@ -17,7 +18,6 @@ from app.conversation import (
     ToolDefinition,
     ToolResultBlock,
     ToolUseBlock,
-    Turn,
 )
 
 from .asking import HI, ask, refused, tool
@@ -69,10 +69,10 @@ def test_messages():
     system = [{"type": "text", "text": "Be kind.", "cache_control": {"type": "ephemeral"}}]
     found = ask([{"role": "system", "content": "Be brief."}, HI, said, asked], system=system, tools=[READ])
     assert (found.conversation.system, found.ignored) == ("Be kind.\n\nBe brief.", ())
-    accepted(found.conversation.system, found.conversation.turns)
+    accepted(found.conversation.system, found.conversation.messages)
     picture = ImageBlock(Base64Source("image/png", PNG))
-    assert found.conversation.turns[1:] == (
-        Turn(
+    assert found.conversation.messages[1:] == (
+        Message(
             "assistant",
             (
                 ThinkingBlock("Hm.", "c2ln"),
@@ -80,7 +80,7 @@ def test_messages():
                 ToolUseBlock("toolu_1", "read_file", {"path": "a.txt"}),
             ),
         ),
-        Turn(
+        Message(
             "user",
             (
                 ToolResultBlock("toolu_1", (TextBlock("seen"), picture)),
@@ -89,7 +89,7 @@ def test_messages():
             ),
         ),
     )
-    assert ask([{"role": "user", "content": [PICTURE]}]).conversation.turns[0].content == (picture,)
+    assert ask([{"role": "user", "content": [PICTURE]}]).conversation.messages[0].content == (picture,)
 
 
 def test_odd_blocks():

@@ -1,4 +1,4 @@
-"""OpenAI messages become a system prompt and turns that the Messages API takes, every text verbatim."""
+"""OpenAI messages become a system prompt and messages that the Messages API takes, every text verbatim."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.conversation import TextBlock, ToolResultBlock
-from app.dialects.chat_completions.messages import system_and_turns
-from app.dialects.turns import CONTINUE, OPENING
+from app.dialects.chat_completions.messages import system_and_messages
+from app.dialects.message_list import CONTINUE, OPENING
 from app.errors import BadRequest
 
 from .bodies import accepted, histories, texts_of
 
 
-def plain(turns):
-    """Return turns as pairs of role and texts."""
-    return [(turn.role, [block.text for block in turn.content]) for turn in turns]
+def plain(listed):
+    """Return messages as pairs of role and texts."""
+    return [(message.role, [block.text for block in message.content]) for message in listed]
 
 
 def user(content):
@@ -66,11 +66,11 @@ SHAPES = {
 }
 
 
-@pytest.mark.parametrize(("messages", "system", "turns"), SHAPES.values(), ids=SHAPES)
-def test_shapes(messages, system, turns):
-    """Each arrangement of roles gives its prompt and alternating turns."""
-    found = system_and_turns(messages)
-    assert (found[0], plain(found[1])) == (system, turns)
+@pytest.mark.parametrize(("messages", "system", "listed"), SHAPES.values(), ids=SHAPES)
+def test_shapes(messages, system, listed):
+    """Each arrangement of roles gives its prompt and alternating messages."""
+    found = system_and_messages(messages)
+    assert (found[0], plain(found[1])) == (system, listed)
 
 
 REFUSED = {
@@ -93,39 +93,39 @@ REFUSED = {
 def test_refused(messages, param):
     """What breaks the contract is refused, and the error names the place."""
     with pytest.raises(BadRequest) as caught:
-        system_and_turns(messages)
+        system_and_messages(messages)
     assert (caught.value.param, caught.value.code) == (param, "invalid_value")
 
 
 @given(histories)
 def test_any_legal_history(messages):
-    """Any legal list gives turns that alternate, begin and end with the user's, and pass the API's own checks."""
+    """Any legal list gives messages that alternate, begin and end with the user's, and pass the API's own checks."""
     spoken = [message for message in messages if message["role"] not in {"system", "developer"}]
     try:
-        system, turns = system_and_turns(messages)
+        system, listed = system_and_messages(messages)
     except BadRequest:
         # The one reason: nobody said anything.
         assert not any(texts_of(message["content"]) or message.get("tool_calls") for message in spoken)
         return
-    assert [turn.role for turn in turns] == [("user", "assistant")[index % 2] for index in range(len(turns))]
-    assert len(turns) % 2 == 1
-    accepted(system, turns)
+    assert [message.role for message in listed] == [("user", "assistant")[index % 2] for index in range(len(listed))]
+    assert len(listed) % 2 == 1
+    accepted(system, listed)
 
 
 @given(histories)
 def test_any_text_arrives(messages):
     """Every text that is more than white space is there, verbatim and in order, on its own side."""
     try:
-        system, turns = system_and_turns(messages)
+        system, listed = system_and_messages(messages)
     except BadRequest:
         return
     place = 0
     flat = []
-    for turn in turns:
-        for block in turn.content:
+    for message in listed:
+        for block in message.content:
             for inner in block.content if isinstance(block, ToolResultBlock) else (block,):
                 if isinstance(inner, TextBlock):
-                    flat.append((turn.role, inner.text))
+                    flat.append((message.role, inner.text))
     leading = True
     for message in messages:
         leading = leading and message["role"] in {"system", "developer"}
@@ -155,7 +155,7 @@ def test_anything_else(messages):
     """No list of whatever raises anything but BadRequest, and that names a place."""
     params = ["messages"]
     try:
-        system_and_turns(messages)
+        system_and_messages(messages)
     except BadRequest as error:
         params.append(error.param)
     assert all(param.startswith("messages") for param in params)

@@ -7,12 +7,12 @@ import json
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from openai.types.chat import ChatCompletionChunk
+from openai.types.chat import ChatCompletion, ChatCompletionChunk
 
 from app.dialects.chat_completions.response import Identity, completion
 from app.dialects.chat_completions.stream import ChatStream
 from app.errors import AnswerCut, PlanLimit
-from app.events import Restart, TextDelta, ThinkingDelta, TurnEnd, TurnStart, Usage
+from app.events import Fallback, Restart, Source, Step, TextDelta, ThinkingDelta, TurnEnd, TurnStart, Usage
 from dialects.events import turns
 
 WHO = Identity("chatcmpl-1", 1700000000)
@@ -43,8 +43,9 @@ def chunks_of(sent):
 
 def added_up(deltas):
     """Return the message that a client makes of the deltas."""
-    message = {"content": "", "reasoning_content": "", "tool_calls": []}
+    message = {"content": "", "reasoning_content": "", "tool_calls": [], "annotations": []}
     for delta in deltas:
+        message["annotations"] += delta.get("annotations", [])
         for key in ("content", "reasoning_content"):
             message[key] += delta.get(key) or ""
         for part in delta.get("tool_calls", []):
@@ -72,7 +73,7 @@ def test_any_turn(batches, include_usage, reasoning, beats):
     choices = [chunk["choices"][0] for chunk in chunks if chunk["choices"]]
     message = whole["choices"][0]["message"]
     assert added_up(choice["delta"] for choice in choices) == {
-        key: message[key] for key in ("content", "reasoning_content", "tool_calls") if message.get(key)
+        key: message[key] for key in ("content", "reasoning_content", "tool_calls", "annotations") if message.get(key)
     }
     assert [choice["finish_reason"] for choice in choices][:-1] == [None] * (len(choices) - 1)
     assert choices[-1]["finish_reason"] == whole["choices"][0]["finish_reason"]
@@ -121,6 +122,13 @@ def test_heartbeat_before_the_turn():
     assert [(chunk["model"], chunk["choices"][0]["delta"]) for chunk in rest] == [("sonnet", {"content": "a"})]
 
 
+def test_heartbeat_of_a_fallback():
+    """Where another model is asked, the message is opened under that one's name."""
+    stream = new()
+    assert stream.feed([Fallback("haiku")]) == b""
+    assert json.loads(data_of(stream.heartbeat())[0])["model"] == "haiku"
+
+
 def test_heartbeat():
     """A later heartbeat is a chunk that changes nothing."""
     stream = new()
@@ -162,3 +170,58 @@ def test_restart_of_nothing():
     stream = new()
     stream.feed([START, TextDelta(b'"a"')])
     assert stream.feed([Restart(1), TextDelta(b'"b"')])
+
+
+WORK = [
+    START,
+    TextDelta(b'"I look. "'),
+    Step(rb'"Bash: ls\n"'),
+    Step(rb'"  a (2 more lines)\n"'),
+    Source("https://a.example/x", "A"),
+    TextDelta(b'"See [A](https://a.example/x)."'),
+    END,
+]
+
+
+def test_steps():
+    """What an agent does comes as reasoning, whether thinking is asked for or not, and never as a call."""
+    for reasoning in (False, True):
+        chunks = chunks_of(new(reasoning=reasoning).feed(WORK))
+        deltas = [chunk["choices"][0]["delta"] for chunk in chunks]
+        shown = "Bash: ls\n  a (2 more lines)\n"
+        assert "".join(delta.get("reasoning_content", "") for delta in deltas) == shown
+        assert not any("tool_calls" in delta for delta in deltas)
+        message = json.loads(completion([WORK], WHO, reasoning=reasoning))["choices"][0]["message"]
+        assert (message["reasoning_content"], message["content"]) == (shown, "I look. See [A](https://a.example/x).")
+        assert "tool_calls" not in message
+
+
+def test_half_a_character():
+    """An answer that is cut within a character has its sources all the same, streamed and whole."""
+    events = [START, Source("https://a.example", "A"), TextDelta(rb'"Yes \ud83d"'), TurnEnd("max_tokens", Usage())]
+    notes = [
+        added_up(json.loads(data)["choices"][0]["delta"] for data in data_of(new().feed(events))[:-1])["annotations"],
+        json.loads(completion([events], WHO, reasoning=False))["choices"][0]["message"]["annotations"],
+    ]
+    for (note,) in notes:
+        assert (note["url_citation"]["url"], note["url_citation"]["start_index"]) == ("https://a.example", 5)
+
+
+def test_steps_beside_thinking():
+    """A blank line stands between thinking and what follows from it, if the client sees both."""
+    events = [START, ThinkingDelta(b'"hm"'), Step(rb'"Bash: ls\n"'), Step(rb'"  a\n"'), END]
+    for reasoning, shown in ((True, "hm\n\nBash: ls\n  a\n"), (False, "Bash: ls\n  a\n")):
+        deltas = [chunk["choices"][0]["delta"] for chunk in chunks_of(new(reasoning=reasoning).feed(events))]
+        assert added_up(deltas)["reasoning_content"] == shown
+
+
+def test_sources():
+    """The pages that the answer links are annotations, in the last delta before the end as in the whole message."""
+    where = {"start_index": 12, "end_index": 36, "url": "https://a.example/x", "title": "A"}
+    expected = [{"type": "url_citation", "url_citation": where}]
+    chunks = chunks_of(new().feed(WORK))
+    assert [chunk["choices"][0]["delta"].get("annotations") for chunk in chunks[-2:]] == [expected, None]
+    message = json.loads(completion([WORK], WHO, reasoning=False))["choices"][0]["message"]
+    assert message["annotations"] == expected
+    assert message["content"][12:36] == "[A](https://a.example/x)"
+    ChatCompletion.model_validate_json(completion([WORK], WHO, reasoning=False), strict=True)

@@ -8,11 +8,12 @@ import pytest
 
 from app.dialects.completions.request import parse
 from app.errors import BadRequest
+from dialects.context import context
 
 
 def ask(prompt="Once", **fields):
     """Return the parsed request of these fields, written as JSON."""
-    return parse(json.dumps({"model": "m", "prompt": prompt, **fields}).encode(), str)
+    return parse(json.dumps({"model": "m", "prompt": prompt, **fields}).encode(), context())
 
 
 def refused(prompt="Once", **fields):

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from app.dialects.completions.request import SYSTEM, parse
 from app.errors import BadRequest
+from dialects.context import context
 
 from .asking import ask, refused
 
@@ -22,18 +23,18 @@ NAMES = ("model", "prompt", "n", "echo", "stream", "stream_options", "max_tokens
 
 
 def texts_of(parsed):
-    return [[block.text for turn in c.turns for block in turn.content] for c in parsed.conversations]
+    return [[block.text for message in c.messages for block in message.content] for c in parsed.conversations]
 
 
 def test_prompt():
-    """A prompt is one turn, verbatim, under a system prompt that asks to write on; nothing else is set."""
+    """A prompt is one message, verbatim, under a system prompt that asks to write on; nothing else is set."""
     parsed = ask(" def f():\n ")
     (conversation,) = parsed.conversations
     assert texts_of(parsed) == [[" def f():\n "]]
-    assert conversation.turns[0].role == "user"
+    assert conversation.messages[0].role == "user"
     assert (conversation.model, conversation.system, conversation.tools) == ("m", SYSTEM, ())
     assert (conversation.options.max_tokens, conversation.options.stop) == (None, ())
-    assert (parsed.echoes, parsed.stream, parsed.include_usage, parsed.ignored) == (("",), False, False, ())
+    assert (parsed.echoes, parsed.streams, parsed.include_usage, parsed.ignored) == (("",), False, False, ())
 
 
 def test_prompts_and_n():
@@ -123,7 +124,7 @@ def test_ignored():
 def test_chat_body():
     """A body for the other endpoint is told where to go."""
     with pytest.raises(BadRequest, match="/v1/chat/completions"):
-        parse(b'{"model": "m", "messages": []}', str)
+        parse(b'{"model": "m", "messages": []}', context())
 
 
 # On a fresh checkout hypothesis first makes its table of characters, which takes seconds.
@@ -132,7 +133,7 @@ def test_chat_body():
 def test_any_fields(fields):
     """Any JSON either parses or is refused; nothing else happens."""
     try:
-        parsed = parse(json.dumps({"model": "m", "prompt": "Once", **fields}).encode(), str)
+        parsed = parse(json.dumps({"model": "m", "prompt": "Once", **fields}).encode(), context())
     except BadRequest:
         return
     assert 1 <= len(parsed.conversations) == len(parsed.echoes) <= 8

@@ -8,6 +8,7 @@ import pytest
 
 from app.dialects.messages.request import parse
 from app.errors import BadRequest
+from dialects.context import context
 
 HI = {"role": "user", "content": "Hi"}
 LOOK = {"name": "look", "description": "Looks.", "input_schema": {"type": "object", "properties": {}}}
@@ -16,7 +17,7 @@ LOOK = {"name": "look", "description": "Looks.", "input_schema": {"type": "objec
 def ask(messages=(HI,), **fields):
     """Return the parsed request of these fields, written as JSON."""
     body = {"model": "m", "max_tokens": 100, "messages": list(messages), **fields}
-    return parse(json.dumps(body).encode(), str)
+    return parse(json.dumps(body).encode(), context())
 
 
 def refused(messages=(HI,), **fields):

@@ -14,6 +14,7 @@ from app.dialects.messages.request import parse
 from app.errors import BadRequest
 from app.standin import tool as standin_tool
 from dialects.chat_completions.bodies import accepted
+from dialects.context import context
 from dialects.mutations import changed, places, values
 
 from .asking import LOOK, asked, result, said, used
@@ -46,7 +47,7 @@ GOOD = {
 def check(found):
     """Fail unless the API would take the conversation, and a header the names."""
     conversation = found.conversation
-    accepted(conversation.system, conversation.turns)
+    accepted(conversation.system, conversation.messages)
     standin_tool.check([definition(tool) for tool in conversation.tools])
     assert msgspec.json.encode(conversation)
     ", ".join(found.ignored).encode("ascii")
@@ -54,13 +55,13 @@ def check(found):
 
 def test_good():
     """The body that the next test changes is good."""
-    check(parse(json.dumps(GOOD).encode(), str))
+    check(parse(json.dumps(GOOD).encode(), context()))
 
 
 def outcome(text):
     """Return the parsed request, or the one error there may be."""
     try:
-        return parse(text.encode(), str)
+        return parse(text.encode(), context())
     except BadRequest as error:
         return error
 

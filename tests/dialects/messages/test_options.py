@@ -75,7 +75,7 @@ def test_options():
     config = {"effort": "high", "format": {"type": "json_schema", "schema": schema}}
     found = ask(stop_sequences=["END"], output_config=config, stream=True)
     assert found.conversation.options == Options(effort="high", max_tokens=100, stop=("END",), schema=schema)
-    assert found.stream
+    assert found.streams
 
 
 def test_form_by_its_older_name():

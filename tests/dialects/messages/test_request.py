@@ -8,8 +8,10 @@ import pytest
 
 from app.conversation import (
     Base64Source,
+    Citing,
     DocumentBlock,
     ImageBlock,
+    Message,
     Options,
     RedactedThinkingBlock,
     TextBlock,
@@ -17,9 +19,9 @@ from app.conversation import (
     ThinkingBlock,
     ToolResultBlock,
     ToolUseBlock,
-    Turn,
     UrlSource,
 )
+from app.dialects.anthropic.blocks import SHOWN
 from dialects.chat_completions.bodies import accepted
 
 from .asking import HI, ask, asked, refused, result, said, used
@@ -28,25 +30,25 @@ PNG = base64.b64encode(b"\x89PNG\r\n\x1a\n" + bytes(9)).decode()
 PDF = base64.b64encode(b"%PDF-1.4").decode()
 
 
-def turns(*messages):
-    """Return the turns of these messages, which the API would take."""
-    found = ask(messages).conversation.turns
+def messages_of(*messages):
+    """Return the messages of these messages, which the API would take."""
+    found = ask(messages).conversation.messages
     accepted("", found)
     return found
 
 
 def blocks(*content):
     """Return what a user's content becomes."""
-    (turn,) = turns(asked(*content))
-    return turn.content
+    (message,) = messages_of(asked(*content))
+    return message.content
 
 
 def test_plain():
-    """A question is one turn, with the model, the limit and no more."""
+    """A question is one message, with the model, the limit and no more."""
     found = ask()
-    assert found.conversation.turns == (Turn("user", (TextBlock("Hi"),)),)
+    assert found.conversation.messages == (Message("user", (TextBlock("Hi"),)),)
     assert found.conversation.options == Options(max_tokens=100)
-    assert (found.conversation.model, found.conversation.system, found.stream, found.ignored) == ("m", "", False, ())
+    assert (found.conversation.model, found.conversation.system, found.streams, found.ignored) == ("m", "", False, ())
 
 
 def test_system():
@@ -63,8 +65,8 @@ def test_system():
 
 def test_system_message():
     """A system message between the others stands there as user text in tags."""
-    (turn,) = turns(HI, {"role": "system", "content": "Be brief."})
-    assert turn.content[1] == TextBlock("<system>\nBe brief.\n</system>")
+    (message,) = messages_of(HI, {"role": "system", "content": "Be brief."})
+    assert message.content[1] == TextBlock("<system>\nBe brief.\n</system>")
 
 
 def test_contents():
@@ -128,8 +130,8 @@ def test_tool_round():
             {"type": "text", "text": "So?"},
         ),
     ]
-    assert turns(*history)[1:] == (
-        Turn(
+    assert messages_of(*history)[1:] == (
+        Message(
             "assistant",
             (
                 ThinkingBlock("Hm.", "c2ln"),
@@ -139,7 +141,7 @@ def test_tool_round():
                 ToolUseBlock("toolu_2", "look", {}),
             ),
         ),
-        Turn(
+        Message(
             "user",
             (
                 ToolResultBlock("toolu_2", (TextBlock("no"),), is_error=True),
@@ -180,8 +182,8 @@ INTERRUPTED = "[The tool was interrupted; it gave no result.]"
 )
 def test_mended_histories(messages, expected):
     """A history that the API would refuse, and whose sense is plain, is told so that the API takes it."""
-    found = turns(HI, *messages)
-    assert [[brief(block) for block in turn.content] for turn in found[1:]] == expected
+    found = messages_of(HI, *messages)
+    assert [[brief(block) for block in message.content] for message in found[1:]] == expected
 
 
 def brief(block):
@@ -204,8 +206,8 @@ def test_left_out():
 def test_thinking_without_signature():
     """Thinking that nothing proves, or that nothing was said after, is left out: the API would refuse it."""
     thought = {"type": "thinking", "thinking": "Hm.", "signature": ""}
-    assert turns(HI, said(thought, {"type": "text", "text": "Yes."}), HI)[1].content == (TextBlock("Yes."),)
-    assert len(turns(HI, said({**thought, "signature": "c2ln"}), HI)) == 1
+    assert messages_of(HI, said(thought, {"type": "text", "text": "Yes."}), HI)[1].content == (TextBlock("Yes."),)
+    assert len(messages_of(HI, said({**thought, "signature": "c2ln"}), HI)) == 1
 
 
 @pytest.mark.parametrize(
@@ -233,3 +235,30 @@ def test_thinking_without_signature():
 def test_odd_histories(messages, param):
     """What the API would refuse is refused here, by its place."""
     assert refused(messages).param == param
+
+
+def test_documents_to_cite():
+    """Whether a document is to be cited reaches the API, in a tool's result too; not said and false are the same."""
+    source = {"type": "text", "data": "Kittens are small."}
+    for given, found in (({"enabled": True}, Citing(enabled=True)), ({"enabled": False}, None), (None, None)):
+        document = {"type": "document", "source": source, "citations": given}
+        assert blocks(document, {"type": "text", "text": "Hi"})[0] == DocumentBlock(
+            TextSource("Kittens are small."), citations=found
+        )
+        told = ask((asked(document),)).conversation
+        later = ask((HI, said(used()), asked(result(content=[document])))).conversation
+        assert told.cites == later.cites == (found is not None)
+    assert refused((asked({"type": "document", "source": source, "citations": {"enabled": 1}}),)).param == (
+        "messages[0].content[0].citations.enabled"
+    )
+
+
+def test_shown_work_comes_back():
+    """What was shown of an agent's work is left out of the history, the model's own thinking is not."""
+    shown = {"type": "thinking", "thinking": "Bash: ls\n  a\n", "signature": SHOWN}
+    thought = {"type": "thinking", "thinking": "hm", "signature": "c2ln"}
+    text = {"type": "text", "text": "Done."}
+    _, answer, _ = messages_of(HI, said(shown, thought, text, shown), HI)
+    assert answer.content == (ThinkingBlock("hm", "c2ln"), TextBlock("Done."))
+    (alone,) = messages_of(HI, said(shown), HI)
+    assert alone.role == "user"

@@ -6,15 +6,17 @@ import json
 
 import pytest
 
-from app.conversation import TextBlock, ToolUseBlock, Turn
+from app.conversation import Message, TextBlock, ToolUseBlock
+from app.dialects.dialect import StoredResponse
 from app.dialects.responses.request import parse
-from app.dialects.stored_response import StoredResponse
 from app.errors import BadRequest
+from dialects.chat_completions.bodies import accepted
+from dialects.context import context
 
 LOOK = {"type": "function", "name": "look", "description": "Looks.", "parameters": {"type": "object", "properties": {}}}
 CALL = {"type": "function_call", "id": "fc_ab_1", "call_id": "toolu01", "name": "look", "arguments": '{"at": "sky"}'}
 SEEN = {"type": "function_call_output", "call_id": "toolu01", "output": "blue"}
-SAID = Turn("assistant", (TextBlock("Hm."), ToolUseBlock("toolu01", "look", {"at": "sky"})))
+SAID = Message("assistant", (TextBlock("Hm."), ToolUseBlock("toolu01", "look", {"at": "sky"})))
 BEFORE = StoredResponse(
     {
         "id": "resp_ab",
@@ -29,13 +31,13 @@ BEFORE = StoredResponse(
         ],
     },
     "Be kind.",
-    (Turn("user", (TextBlock("Hi"),)), SAID),
+    (Message("user", (TextBlock("Hi"),)), SAID),
 )
 
 
 def read(body):
     """Return the parsed body; one response is kept."""
-    return parse(body, str, {"resp_ab": BEFORE}.get)
+    return parse(body, context(kept={"resp_ab": BEFORE}))
 
 
 def ask(given="Hi", **fields):
@@ -50,3 +52,13 @@ def refused(given="Hi", **fields):
     assert caught.value.param is not None
     assert caught.value.param in caught.value.message
     return caught.value
+
+
+USER = {"role": "user", "content": "Hi"}
+
+
+def messages_of(*items, **fields):
+    """Return the messages of these items, which the API would take."""
+    found = ask(list(items), **fields).conversation.messages
+    accepted("", found)
+    return found

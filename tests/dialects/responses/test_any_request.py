@@ -51,7 +51,7 @@ GOOD = {
 def check(found):
     """Fail unless the API would take the conversation, a header the names, and the answer can repeat the request."""
     conversation = found.conversation
-    accepted(conversation.system, conversation.turns)
+    accepted(conversation.system, conversation.messages)
     standin_tool.check([definition(tool) for tool in conversation.tools])
     assert msgspec.json.encode(conversation)
     assert msgspec.json.encode(objects.begun("resp_1", found.request, stored=True))

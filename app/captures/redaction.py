@@ -1,0 +1,46 @@
+"""Credentials, taken out of whatever is kept: those that are known, and what looks like one."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+
+GONE = b"[credential]"
+# Names of variables and of headers whose values are credentials.
+NAME = re.compile(r"authorization|api-?key|token|secret|passw|cookie|credential|_key|-key", re.IGNORECASE)
+# A shorter one would be found in any text.
+MIN_LENGTH = 6
+# Anthropic's and OpenAI's keys and this server's own; the header as it is sent.
+SHAPES = re.compile(rb"sk-[A-Za-z0-9_-]{16,}|(?i:bearer) [A-Za-z0-9._~+/=-]{8,}")
+# Tokens in three parts (RFC 7519). What only begins like one matches, too, without its `rest`: else it would be tried
+# again from each `eyJ` in it, and a picture's base64 holds many.
+TOKEN = re.compile(rb"eyJ[A-Za-z0-9_-]{8,}+(?P<rest>\.[A-Za-z0-9_-]{8,}+\.[A-Za-z0-9_-]*)?")
+# In an address: https://user:password@proxy
+USER_INFO = re.compile(r"//([^/@\s]+)@")
+
+
+class Redaction:
+    """Takes out the credentials `known`, wherever they stand, and what has the shape of one."""
+
+    def __init__(self, known: Iterable[str]) -> None:
+        # Within JSON a character may be escaped. The longest first, since one may hold another.
+        forms = {form for text in known if len(text) >= MIN_LENGTH for form in (text, json.dumps(text)[1:-1])}
+        self._known = [form.encode("utf-8", "surrogatepass") for form in sorted(forms, key=len, reverse=True)]
+
+    def clean(self, data: bytes) -> bytes:
+        """Return the bytes without credentials."""
+        for known in self._known:
+            data = data.replace(known, GONE)
+        data = TOKEN.sub(lambda found: found[0] if found["rest"] is None else GONE, data)
+        return SHAPES.sub(GONE, data)
+
+
+def of_environ(environ: Mapping[str, str]) -> set[str]:
+    """Return the credentials among variables, as those that are handed to the CLI."""
+    # Not a bound such as MAX_THINKING_TOKENS, whose digits may stand anywhere.
+    found = {value for name, value in environ.items() if NAME.search(name) and not value.isdigit()}
+    for value in environ.values():
+        if match := USER_INFO.search(value):
+            found |= {match[1], match[1].partition(":")[2]}
+    return found - {""}

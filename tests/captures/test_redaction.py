@@ -1,0 +1,62 @@
+"""Credentials are taken out of what is kept."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from app.captures.redaction import Redaction, of_environ
+
+KNOWN = 'pass"word\\with escapes'
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"before {KNOWN} after",
+        json.dumps({"said": KNOWN}),
+        "sk-ant-oat01-abcDEF_123-456789",
+        '"apiKey":"sk-proj-0123456789abcdefghij"',
+        "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0In0.c2lnbmF0dXJl",
+        "Authorization: Bearer abcdefgh12345678",
+    ],
+)
+def test_gone(text: str) -> None:
+    """What is known goes, as it is or as JSON has it, and so does what has the shape of a credential."""
+    cleaned = Redaction([KNOWN, "short"]).clean(text.encode()).decode()
+    assert "[credential]" in cleaned
+    for part in ("pass", "escapes", "abc", "0123", "eyJ", "c2lnb"):
+        assert part not in cleaned
+
+
+def test_stays() -> None:
+    """Other words stay, also where a credential is too short to be told from one."""
+    assert Redaction(["a"]).clean(b"a sk-learn bearer of a token") == b"a sk-learn bearer of a token"
+
+
+def test_long_texts() -> None:
+    """Text that begins like a token again and again takes no longer than any other, and what follows it goes."""
+    text = b"eyJ" * 200_000
+    assert Redaction([]).clean(text) == text
+    assert Redaction([]).clean(text + b" sk-ant-oat01-abcDEF_123-456789") == text + b" [credential]"
+
+
+def test_the_longer_first() -> None:
+    """Nothing is left of a credential that begins with another."""
+    assert Redaction(["secret", "secret-tail"]).clean(b"secret-tail") == b"[credential]"
+
+
+def test_of_environ() -> None:
+    """Tokens, keys and a proxy's password are credentials; a home and a number of tokens are none."""
+    found = of_environ(
+        {
+            "HOME": "/home/ann",
+            "MAX_THINKING_TOKENS": "100000",
+            "CLAUDE_CODE_OAUTH_TOKEN": "t-1",
+            "MY_API_KEY": "k-1",
+            "HTTPS_PROXY": "http://ann:pw-1@proxy:8080",
+            "DB_PASSWORD": "",
+        }
+    )
+    assert found == {"t-1", "k-1", "ann:pw-1", "pw-1"}

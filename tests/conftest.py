@@ -15,6 +15,7 @@ import logging
 
 import hermetic
 import hypothesis
+import lent
 import proven
 import published
 import pytest
@@ -24,8 +25,7 @@ from server import Server
 from app import create_app
 from app.claude.cli.proofs import Proof, Proofs
 from app.config_reading import read_settings
-from app.standin import Reply, StandIn, Text
-from app.standin.stream import input_tokens
+from app.standin import StandIn
 from app.web.state import state
 
 # On a fresh machine the first property test builds a table of all characters, and the machine may be busy.
@@ -65,29 +65,17 @@ def proof(claude: Path, tmp_path_factory: pytest.TempPathFactory, worker_id: str
     return proven.real(claude, base if worker_id == "master" else base.parent)
 
 
-def three_words(_: dict[str, Any]) -> Reply:
-    """The answer where a test asks for no other."""
-    return Reply((Text(["One ", "two ", "three."]),))
-
-
 @pytest.fixture(scope="session")
 def session_standin() -> Iterator[StandIn]:
-    with StandIn(reply=three_words) as api:
+    with StandIn(reply=lent.three_words) as api:
         yield api
-
-
-def forget(api: StandIn) -> None:
-    """Drop what a stand-in has recorded."""
-    for record in (api.requests, api.messages, api.rejected):
-        record.clear()
 
 
 @pytest.fixture
 def standin(session_standin: StandIn) -> Iterator[StandIn]:
     """The stand-in API, as new: three words for every request; it must not have refused any at the end."""
-    session_standin.reply, session_standin.count = three_words, input_tokens
-    forget(session_standin)
-    yield session_standin
+    with lent.lend(session_standin) as api:
+        yield api
     assert session_standin.rejected == []
 
 
@@ -163,7 +151,7 @@ def server(real_server: Server, standin: StandIn) -> Server:
     """
     real_server.wait_for_spare()
     # A CLI that the test before cut at max_tokens may have had its next request under way.
-    forget(standin)
+    lent.forget(standin)
     return real_server.share()
 
 
@@ -171,7 +159,7 @@ def server(real_server: Server, standin: StandIn) -> Server:
 def keeping_server(session_keeping_server: Server, standin: StandIn) -> Server:
     """A server like `server`, with the settings a user has: it keeps processes for what follows."""
     session_keeping_server.wait_for_spare()
-    forget(standin)
+    lent.forget(standin)
     return session_keeping_server.share()
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import psutil
 import pytest
-from conftest import three_words
+from lent import three_words
 from server import CONFIG, GUNICORN, Server, read_until, until
 from talk import Talk, told, turns
 

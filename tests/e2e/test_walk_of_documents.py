@@ -99,7 +99,8 @@ def walked(session_serve: Callable[..., Server]) -> Iterator[Server]:
     """A server that has answered, and keeps what it answers, so that every command finds something."""
     server = session_serve(CLAUDE_PROXY_RECORD="5")
     try:
-        assert server.chat("Hello")[0] == 200
+        status, _, body = server.chat("Hello")
+        assert status == 200, body
         until(lambda: list((server.state / FOLDER).glob("*.jsonl")), what="a capture")
         yield server
     finally:

@@ -172,6 +172,11 @@ class Server:
         """Return all of its gunicorn workers that live."""
         return [child for child in psutil.Process(self.process.pid).children() if "gunicorn" in command_of(child)]
 
+    def undertaker(self) -> psutil.Process:
+        """Return the shell that waits for the worker's death."""
+        (found,) = [child for child in self.worker().children() if child.cwd() == "/"]
+        return found
+
     def stop(self, number: int = signal.SIGTERM, seconds: float = 40.0) -> int:
         """Send a signal and return the exit status."""
         if self.process.poll() is None:

@@ -36,6 +36,7 @@ ELSEWHERE = {
     "claude/cli/mcp_start.py": "e2e/test_agents_by_name.py",
     # These take real processes.
     "claude/cli/undertaker.py": "claude/cli/test_registry.py",
+    "claude/cli/parent_death.py": "e2e/test_fault_matrix.py",
     "claude/turn/count.py": "e2e/test_counting.py",
     # The checks of the doctor are its tests: each gives a finding of a case.
     "console/doctor/*.py": "console/doctor/test_server_checks.py",

@@ -6,6 +6,7 @@ test_kept; the API breaks off and falls silent in test_errors.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -229,3 +230,20 @@ def test_killed_while_calls_wait(serve: Callable[..., Server], standin: StandIn,
     worker.kill()
     until(lambda: not living(before), 30, "end of the processes")
     assert len(standin.messages) == 3
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the kernel ends processes with their parent on Linux alone")
+def test_kernel_ends_processes(serve: Callable[..., Server], standin: StandIn) -> None:
+    """Where the undertaker is killed, too, the kernel ends what waits for a message or for results, without a word."""
+    standin.reply = lambda _: Reply((ToolUse("look", {}),))
+    server = serve()
+    server.wait_for_spare()
+    Talk(server, tools=[LOOK]).ask("Hello")
+    server.wait_for_spare()
+    before, worker = processes(server), server.worker()
+    assert len(before) >= 2
+    server.undertaker().kill()
+    server.process.kill()
+    worker.kill()
+    until(lambda: not living(before), 10, "end of the processes")
+    assert len(standin.messages) == 1

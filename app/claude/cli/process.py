@@ -17,6 +17,7 @@ from pathlib import Path
 
 from app import process_identity
 from app.claude.cli.incoming import LineBuffer
+from app.claude.cli.parent_death import bind_to_parent
 from app.errors import CliFailed, TurnTimeout
 from app.event_loop import pause
 
@@ -40,11 +41,22 @@ class Process:
     writes with time-outs under gevent and under threads alike, and may be closed while somebody reads it.
     The process leads a group of its own, so that whatever it starts ends with it. One `with_tools` starts programs in
     groups of their own; they end with it, too.
+    The input of one that `holds_input` does not end when this process dies, only with `close`: what then ends the CLI
+    finds it waiting, and not at work on the failure of its calls. A tool could write there, so it is not for one
+    `with_tools`.
 
     Raises CliFailed when the system cannot start it.
     """
 
-    def __init__(self, argv: Sequence[str], env: Mapping[str, str], cwd: Path, *, with_tools: bool = False) -> None:
+    def __init__(
+        self,
+        argv: Sequence[str],
+        env: Mapping[str, str],
+        cwd: Path,
+        *,
+        with_tools: bool = False,
+        holds_input: bool = False,
+    ) -> None:
         self.started = time.monotonic()
         self.killed = False  # by us
         self.with_tools = with_tools
@@ -60,15 +72,19 @@ class Process:
         try:
             pairs.extend(_socket_pair() for _ in range(3))
             theirs = [child.fileno() for _, child in pairs]
+            # Our end as well, which it never uses: it cannot read the end of what it could still write itself.
+            handed = (*(() if token is None else (token,)), *((pairs[0][0].fileno(),) if holds_input else ()))
             self._popen = subprocess.Popen(
                 argv,
                 stdin=theirs[0],
                 stdout=theirs[1],
                 stderr=theirs[2],
                 env={**login, **self._mark},
-                pass_fds=() if token is None else (token,),
+                pass_fds=handed,
                 cwd=cwd,
                 start_new_session=True,
+                # One that runs tools ends them at this signal.
+                preexec_fn=bind_to_parent(signal.SIGTERM if with_tools else signal.SIGKILL),  # noqa: PLW1509 - see there
             )
         except OSError as error:
             for ours, _ in pairs:

@@ -6,8 +6,10 @@ Importing this module empties the environment of the test process itself, and fr
 
 from __future__ import annotations
 
+import atexit
 import os
 import re
+import shutil
 import sys
 import tempfile
 from pathlib import Path
@@ -44,6 +46,7 @@ def _empty_environment() -> None:
     kept = {name: os.environ[name] for name in KEPT if name in os.environ}
     os.environ.clear()
     home = tempfile.mkdtemp(prefix="claude-max-test-home-")
+    atexit.register(shutil.rmtree, home, ignore_errors=True)
     os.environ.update(kept, HOME=home, ANTHROPIC_BASE_URL=NOWHERE, CLAUDE_CODE_OAUTH_TOKEN=DUMMY_TOKEN)
 
 

@@ -25,8 +25,8 @@ def spawn(tmp_path):
     """Give a function that starts Python code as a Process; all are closed at the end."""
     started = []
 
-    def start(code, **more):
-        process = Process([sys.executable, "-c", code], dict(os.environ), tmp_path, **more)
+    def start(code, *, with_tools=False):
+        process = Process([sys.executable, "-c", code], dict(os.environ), tmp_path, with_tools=with_tools)
         started.append(process)
         return process
 

@@ -41,22 +41,13 @@ class Process:
     writes with time-outs under gevent and under threads alike, and may be closed while somebody reads it.
     The process leads a group of its own, so that whatever it starts ends with it. One `with_tools` starts programs in
     groups of their own; they end with it, too.
-    The input of one that `holds_input` does not end when this process dies, only with `close`: what then ends the CLI
-    finds it waiting, and not at work on the failure of its calls. A tool could write there, so it is not for one
-    `with_tools`.
+    Where the kernel ends it when this process dies, its input does not end then: it would take that for the failure of
+    its calls, and ask the API once more in the milliseconds it still has.
 
     Raises CliFailed when the system cannot start it.
     """
 
-    def __init__(
-        self,
-        argv: Sequence[str],
-        env: Mapping[str, str],
-        cwd: Path,
-        *,
-        with_tools: bool = False,
-        holds_input: bool = False,
-    ) -> None:
+    def __init__(self, argv: Sequence[str], env: Mapping[str, str], cwd: Path, *, with_tools: bool = False) -> None:
         self.started = time.monotonic()
         self.killed = False  # by us
         self.with_tools = with_tools
@@ -72,8 +63,12 @@ class Process:
         try:
             pairs.extend(_socket_pair() for _ in range(3))
             theirs = [child.fileno() for _, child in pairs]
-            # Our end as well, which it never uses: it cannot read the end of what it could still write itself.
-            handed = (*(() if token is None else (token,)), *((pairs[0][0].fileno(),) if holds_input else ()))
+            # One that runs tools ends them at SIGTERM.
+            bind = bind_to_parent(signal.SIGTERM if with_tools else signal.SIGKILL)
+            handed = [] if token is None else [token]
+            if bind is not None and not with_tools:
+                # Our end, too: it reads no end while somebody could write, be it itself. A tool might really write there.
+                handed.append(pairs[0][0].fileno())
             self._popen = subprocess.Popen(
                 argv,
                 stdin=theirs[0],
@@ -83,8 +78,7 @@ class Process:
                 pass_fds=handed,
                 cwd=cwd,
                 start_new_session=True,
-                # One that runs tools ends them at this signal.
-                preexec_fn=bind_to_parent(signal.SIGTERM if with_tools else signal.SIGKILL),  # noqa: PLW1509 - see there
+                preexec_fn=bind,  # noqa: PLW1509 - where it is not None that is no worse than without
             )
         except OSError as error:
             for ours, _ in pairs:

@@ -67,9 +67,7 @@ class Registry:
 
         It is counted under `cause`.
         """
-        with self._lock:
-            watched = self._undertaker.open()
-        process = Process(argv, env, cwd, with_tools=with_tools, holds_input=watched and not with_tools)
+        process = Process(argv, env, cwd, with_tools=with_tools)
         with self._lock:
             self._live[process.pid] = process
             self.starts[cause] += 1

@@ -1,8 +1,7 @@
 """What ends the CLI processes of a worker that was killed and could not do so itself.
 
 A process that waits for the results of its calls takes the end of its input for their failure, and asks the API once
-more, for as long as the model calls again; one that holds its input itself would wait for ever. The next worker's sweep
-comes seconds later, or never.
+more, for as long as the model calls again. The next worker's sweep comes seconds later, or never.
 """
 
 from __future__ import annotations
@@ -36,33 +35,9 @@ class Undertaker:
         self._pipe: int | None = None
         self._closed = False
 
-    def open(self) -> bool:
-        """Let it begin to wait, if it does not; return whether it does."""
-        if self._closed or self._pipe is not None:
-            return self._pipe is not None
-        reading, self._pipe = os.pipe()
-        os.set_blocking(self._pipe, False)
-        try:
-            self._shell = subprocess.Popen(
-                [SHELL, "-c", SCRIPT],
-                stdin=reading,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                env={},
-                cwd="/",
-                start_new_session=True,
-            )
-        except OSError as error:
-            log.warning("no undertaker error=%s", error)
-            self.close()
-        finally:
-            with contextlib.suppress(OSError):
-                os.close(reading)
-        return self._pipe is not None
-
     def tell(self, chats: Iterable[int], agents: Iterable[int]) -> None:
         """Say which processes live, each the leader of its group: those without tools of their own, and those with."""
-        if not self.open():
+        if self._pipe is None and not self._start():
             return
         assert self._pipe is not None  # noqa: S101 - it has started
         lines = [
@@ -85,3 +60,26 @@ class Undertaker:
         if self._pipe is not None:
             os.close(self._pipe)
             self._pipe = None
+
+    def _start(self) -> bool:
+        if self._closed:
+            return False
+        reading, self._pipe = os.pipe()
+        os.set_blocking(self._pipe, False)
+        try:
+            self._shell = subprocess.Popen(
+                [SHELL, "-c", SCRIPT],
+                stdin=reading,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                env={},
+                cwd="/",
+                start_new_session=True,
+            )
+        except OSError as error:
+            log.warning("no undertaker error=%s", error)
+            self.close()
+        finally:
+            with contextlib.suppress(OSError):
+                os.close(reading)
+        return self._pipe is not None

@@ -56,15 +56,6 @@ def test_split_utf8(spawn):
     assert lines_of(spawn(code)) == ["ü🙂".encode()]
 
 
-@pytest.mark.parametrize("holds_input", [False, True])
-def test_end_of_input(spawn, holds_input):
-    """A process that is closed reads the end of its input and leaves by itself, also one that holds it."""
-    process = spawn("import sys; print(len(sys.stdin.read()), flush=True); sys.exit(3)", holds_input=holds_input)
-    process.write(b"word", SOON)
-    process.close(at_once=False)
-    assert process.exit_code == 3
-
-
 def test_silence(spawn):
     """A read of a silent process returns nothing after its time."""
     process = spawn("input()")

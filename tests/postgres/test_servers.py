@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 
+import hermetic
 import pytest
+from click.testing import CliRunner
 from conftest import FAKE_CLAUDE
 from server import until
 
+from app.console import main
 from app.keys.postgres import PostgresKeys
 from app.keys.terms import Terms
 
@@ -115,3 +118,23 @@ def test_use_while_the_database_is_away(start, engine):
         engine.start()
     until(lambda: server.get("/v1/usage")[0] == 200, 30)
     assert server.get("/v1/usage")[1]["total"]["requests"] == 4
+
+
+def test_the_command_for_usage(start, engine, url, tmp_path):
+    """`claude-max-api usage` sums up what all hosts have answered, beside them, and says in words that it cannot."""
+    first, second = (start(CLAUDE_BIN=str(FAKE_CLAUDE)) for _ in range(2))
+    assert [server.chat("answer")[0] for server in (first, second, second)] == [200] * 3
+
+    def usage(*argv):
+        return CliRunner().invoke(main, ["usage", *argv], env=hermetic.environment(tmp_path, CLAUDE_PROXY_DATABASE=url))
+
+    until(lambda: json.loads(usage("--json").stdout)["total"]["requests"] == 3, what="the turns of both")
+    (told,) = [line.split() for line in usage("--by", "model").stdout.splitlines() if line.startswith("claude-")]
+    assert told[1:3] == ["3", "0"]
+    engine.stop()
+    try:
+        failed = usage()
+    finally:
+        engine.start()
+    assert (failed.exit_code, failed.stdout) == (1, "")
+    assert "database" in failed.stderr

@@ -1,7 +1,7 @@
-"""Has the kernel end a CLI process in the moment in which its worker dies, where it can: on Linux, under gevent.
+"""Has the kernel end a CLI process when its worker dies, where it can: on Linux, under gevent.
 
-The undertaker does it everywhere, some milliseconds later. On a busy machine that is time enough for a process whose
-call waits for its result to ask the API once more.
+The undertaker does so everywhere, but it has to get its turn first, it may be killed itself, and it does not yet know
+of a process that is just starting.
 """
 
 from __future__ import annotations
@@ -30,8 +30,10 @@ def bind_to_parent(number: signal.Signals) -> Callable[[], None] | None:
     prctl, parent = ctypes.CDLL(None).prctl, os.getpid()
 
     def bind() -> None:
+        # The worker's handlers are still in place, and would take the signal for theirs.
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
         prctl(PR_SET_PDEATHSIG, int(number), 0, 0, 0)
         if os.getppid() != parent:
-            os.kill(os.getpid(), number)  # it has died already
+            os._exit(1)  # it has died already
 
     return bind

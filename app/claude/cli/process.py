@@ -67,7 +67,7 @@ class Process:
             bind = bind_to_parent(signal.SIGTERM if with_tools else signal.SIGKILL)
             handed = [] if token is None else [token]
             if bind is not None and not with_tools:
-                # Our end, too: it reads no end while somebody could write, be it itself. A tool might really write there.
+                # Our end, too: it reads no end while somebody could write, be it itself. A tool might really write.
                 handed.append(pairs[0][0].fileno())
             self._popen = subprocess.Popen(
                 argv,

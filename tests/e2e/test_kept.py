@@ -178,7 +178,9 @@ def test_same_words_other_answers(keeping_server: Server, numbered: StandIn) -> 
     one, two = Talk(keeping_server), Talk(keeping_server)
     for talk in (one, two):
         talk.ask("Hello")
-    assert [talk.ask("Go on") for talk in (two, one)] == ["kept", "reused"]
+    assert two.ask("Go on") == "kept"
+    # Another's process, if no spare happens to be ready.
+    assert one.ask("Go on") in {"reused", "spare"}
     for talk, body in zip((two, one), numbered.messages[-2:], strict=True):
         assert told(body) == [(message["role"], message["content"]) for message in talk.messages[:-1]]
 

@@ -175,18 +175,22 @@ def test_sweep_tells_owners_apart(registry, orphan):
 
 def test_sweep_ends_all_at_once(registry):
     """All orphans are told to end before any is waited for, so that stubborn ones take no longer than one."""
-    code = "import signal, time; signal.signal(15, lambda *_: print(time.time(), flush=True)); print(flush=True)\n"
-    stubborn = [sys.executable, "-S", "-c", f"{code}while True: time.sleep(60)"]
-    children = [subprocess.Popen(stubborn, start_new_session=True, stdout=subprocess.PIPE) for _ in range(3)]
-    for child in children:
-        child.stdout.readline()
-        record(registry, child.pid, process_identity.started(child.pid), *dead())
-    assert registry.sweep() == 3
+    # Not by print: the signal may come while that is still at work on the first line.
+    code = "import os, signal, time; signal.signal(15, lambda *_: os.write(1, b'%f\\n' % time.time()))"
+    stubborn = [sys.executable, "-S", "-c", f"{code}; os.write(1, b'\\n')\nwhile True: time.sleep(60)"]
     told = []
-    for child in children:
-        told.append(float(child.stdout.readline()))
-        child.stdout.close()
-        assert child.wait(10) == -9
+    with contextlib.ExitStack() as scope:
+        children = []
+        for _ in range(3):
+            child = scope.enter_context(subprocess.Popen(stubborn, start_new_session=True, stdout=subprocess.PIPE))
+            scope.callback(child.kill)
+            child.stdout.readline()
+            record(registry, child.pid, process_identity.started(child.pid), *dead())
+            children.append(child)
+        assert registry.sweep() == 3
+        for child in children:
+            told.append(float(child.stdout.readline()))
+            assert child.wait(10) == -9
     assert max(told) - min(told) < registry_module.SWEEP_SECONDS
 
 

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import contextlib
 import json
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import hermetic
 import pytest
-from server import Server, free_port, until
-from talk import turns
+from server import Server, command_of, free_port, until
+from talk import Talk, turns
 
 from app.config_reading import Reading
 from app.console.doctor import claude_checks
@@ -266,6 +268,57 @@ def test_less_than_there_is(agents: Server, standin: StandIn) -> None:
     assert not standin.messages[-1].get("tools")
     assert ask(agents, "plain", "desk")[0] == 200
     assert not standin.messages[-1].get("tools")
+
+
+CLOCK = """
+[agents.clock]
+model = "sonnet"
+tools = ["mcp:time"]
+keys = "anyone"
+
+[mcp.time]
+command = "{python}"
+args = ["-m", "mcp_server_time", "--local-timezone", "{zone}"]
+"""
+
+
+def test_a_published_mcp_server(serve: Callable[..., Server], standin: StandIn, tmp_path: Path) -> None:
+    """One from PyPI is listed and called; one that is killed in mid-call fails that call, and the next has it again."""
+    (tmp_path / "config.toml").write_text(CLOCK.format(python=sys.executable, zone="Asia/Tokyo"))
+    server = serve(CLAUDE_PROXY_CONFIG=str(tmp_path / "config.toml"), CLAUDE_PROXY_SPARES="0")
+    noon = {"source_timezone": "UTC", "time": "12:00", "target_timezone": "Asia/Tokyo"}
+
+    def reply(body: dict[str, Any]) -> Reply:
+        called = len(results(body)) >= json.dumps(body["messages"]).count("What time")
+        return Reply((Text(["Done."]) if called else ToolUse("mcp__time__convert_time", noon),))
+
+    standin.reply = reply
+    talk = Talk(server, model="clock")
+    talk.ask("What time is it?")
+    asked = standin.messages[-1]
+    assert {tool["name"] for tool in asked["tools"]} == {"mcp__time__get_current_time", "mcp__time__convert_time"}
+    assert "T21:00:00+09:00" in results(asked)[-1]
+    started = server.worker().children(recursive=True)
+    (clock,) = [one for one in started if "-m mcp_server_time" in command_of(one)]
+    clock.suspend()
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        turn = pool.submit(talk.ask, "What time is it now?")
+        until(lambda: standin.requests[2:] and standin.active == 0, what="the call")
+        time.sleep(0.2)  # the CLI passes it on
+        clock.kill()
+        assert turn.result(30) == "kept"
+    assert "T21:00:00+09:00" not in results(standin.messages[-1])[-1]
+    talk.ask("What time is it at last?")
+    assert "T21:00:00+09:00" in results(standin.messages[-1])[-1]
+
+
+def test_a_published_mcp_server_that_does_not_start(serve: Callable[..., Server], tmp_path: Path) -> None:
+    """What it says when it gives up is in the log."""
+    (tmp_path / "config.toml").write_text(CLOCK.format(python=sys.executable, zone="Atlantis"))
+    server = serve(CLAUDE_PROXY_CONFIG=str(tmp_path / "config.toml"), CLAUDE_PROXY_SPARES="0")
+    status, _, data = server.chat("Hi", model="clock")
+    assert (status, data["error"]["code"]) == (502, "mcp_server_failed")
+    assert "Atlantis" in server.log
 
 
 @pytest.mark.parametrize("kind", ["http", "sse"])

@@ -17,8 +17,8 @@ from server import Server, living, read_to_end, read_until, until
 
 from app.standin import Reply, StandIn, Text
 
-# A turn is to be over about a second after its client has left; a busy machine may take a little longer.
-SOON = 2.0
+# A turn is to be over about a second after its client has left; a busy machine may take longer.
+SOON = 4.0
 
 
 def log_line(server: Server, since: int, path: str = "/v1/chat/completions") -> str:

@@ -127,7 +127,7 @@ def _assemble(app: flask.Flask, settings: Settings, backend: Backend | None) -> 
     )  # fmt: skip
     verdicts = Verdicts(parts)
     presence.tell_of(OwnHost(parts, verdicts))
-    app.extensions[PAGE_FEED] = PageFeed(parts, verdicts, presence)
+    app.extensions[PAGE_FEED] = PageFeed(parts, verdicts, presence, keyring.admits)
     return keyring
 
 

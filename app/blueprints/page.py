@@ -73,7 +73,8 @@ def events() -> flask.Response:
         idle_seconds = parts.settings.idle_timeout
         failing.enter_context(parts.disconnects.watch(flask.request.environ, gone.set, idle_seconds))
         scope = failing.pop_all()
-    response = flask.Response(page_feed().news(gone, record().caller.view), headers=sse.HEADERS)
+    caller = record().caller
+    response = flask.Response(page_feed().news(gone, caller.view, caller.owner), headers=sse.HEADERS)
     response.call_on_close(scope.close)
     return response
 

@@ -63,6 +63,12 @@ class Keyring:
         self._refresh()
         return self._closed or not self._known
 
+    def admits(self, identity: str) -> bool:
+        """Tell whether who was let in by the key of this identity, empty for none, would be let in now."""
+        if not identity:
+            return not self.closed
+        return any(key.identity == identity and not key.terms.expired for key in self.keys)
+
     def find(self, *secrets: str) -> Key | None:
         """Return the key that one of these secrets is, or None.
 

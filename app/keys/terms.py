@@ -54,6 +54,11 @@ class Terms(msgspec.Struct, frozen=True, omit_defaults=True):
         return not self.models or family in self.models or model in self.models
 
     @property
+    def expired(self) -> bool:
+        """Whether the key has ended."""
+        return self.expires is not None and self.expires <= time.time()
+
+    @property
     def bounded(self) -> bool:
         """Whether there is a budget."""
         return bool(self.amounts() or self.shares())

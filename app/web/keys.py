@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import binascii
 import datetime as dt
-import time
 
 import flask
 
@@ -49,7 +48,7 @@ class Keys:
                 if token or other
                 else "This server needs an API key, as `Authorization: Bearer KEY` or `x-api-key: KEY`."
             )
-        if key.terms.expires is not None and key.terms.expires <= time.time():
+        if key.terms.expires is not None and key.terms.expired:
             ended = dt.datetime.fromtimestamp(key.terms.expires).astimezone().isoformat(timespec="minutes")
             raise KeyExpired(
                 f"The API key {key.name} ended at {ended}; whoever runs the server can give it more time with "

@@ -6,7 +6,7 @@ import contextlib
 import datetime as dt
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, cast
 
 import flask
@@ -38,11 +38,16 @@ TURN = (
 
 
 class PageFeed:
-    """The news of one server, for at most `MAX_PAGES` pages at a time. Thread-safe."""
+    """The news of one server, for at most `MAX_PAGES` pages at a time. Thread-safe.
 
-    def __init__(self, state: State, verdicts: Verdicts, presence: Presence) -> None:
+    `admits` tells whether the owner who opened one may still look.
+    """
+
+    def __init__(
+        self, state: State, verdicts: Verdicts, presence: Presence, admits: Callable[[str], bool] = lambda _: True
+    ) -> None:
         self._state = state
-        self._verdicts, self._presence = verdicts, presence
+        self._verdicts, self._presence, self._admits = verdicts, presence, admits
         self._usage = UsageFigures(state.ledger)
         self._lock = threading.Lock()
         self._open = 0
@@ -60,12 +65,15 @@ class PageFeed:
             with self._lock:
                 self._open -= 1
 
-    def news(self, gone: threading.Event, view: str | None) -> Iterator[bytes]:
-        """Yield what has changed, and a sign of life in between, until the reader is gone or the server stops."""
+    def news(self, gone: threading.Event, view: str | None, owner: str = "") -> Iterator[bytes]:
+        """Yield what has changed, and a sign of life in between, until the reader is gone or the server stops.
+
+        They end, too, when the key of the `owner` who reads them does.
+        """
         sent: dict[str, bytes] = {}
         yield b"retry: 2000\n\n"
         last = time.monotonic()
-        while not (gone.is_set() or self._state.backend.draining):
+        while self._admits(owner) and not (gone.is_set() or self._state.backend.draining):
             encoded = {name: msgspec.json.encode(value) for name, value in self.sections(view).items()}
             changed = {name: msgspec.Raw(value) for name, value in encoded.items() if sent.get(name) != value}
             sent = encoded

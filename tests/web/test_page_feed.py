@@ -10,6 +10,7 @@ import pytest
 
 from app.errors import QueueFull
 from app.hosts import Host, Presence, Seen, Sight
+from app.keys.file import KeyFile
 from app.web import page_feed
 from app.web.page_feed import MAX_PAGES, PAGE_FEED, PageFeed
 from app.web.readiness import Verdicts
@@ -64,6 +65,25 @@ def test_news_end_with_the_server(app, news):
     news()
     state(app).backend.draining = True
     assert news() is None
+
+
+@pytest.mark.parametrize("how", ["revoked", "expired", "first"])
+def test_news_end_with_the_key(make_app, tmp_path, how):
+    """Who could not open the page any longer is told nothing more on one that is open."""
+    (tmp_path / "state").mkdir(mode=0o700, exist_ok=True)
+    keys = KeyFile(tmp_path / "state")
+    headers = {} if how == "first" else {"Authorization": f"Bearer {keys.add('boss')}"}
+    app = make_app(CLAUDE_PROXY_STATE_DIR=str(keys.path.parent), CLAUDE_PROXY_ADMIN_KEYS="boss")
+    with app.test_client().get("/events", headers=headers) as response:
+        told = iter(response.response)
+        assert [next(told)[:5] for _ in range(2)] == [b"retry", b"data:"]
+        if how == "revoked":
+            keys.revoke("boss")
+        elif how == "expired":
+            keys.change("boss", {"expires": int(time.time()) - 1})
+        else:
+            keys.add("boss")
+        assert list(told) == []
 
 
 def test_bounded(app):

@@ -80,11 +80,17 @@ class CliModel(msgspec.Struct, frozen=True, rename="camel"):
     description: str | None = None
 
 
+def bare_name(name: str) -> str:
+    """Return a name in lower case, without this server's own prefixes: that of an agent, however a client writes it."""
+    bare = name.strip().lower()
+    for prefix in PREFIXES:
+        bare = bare.removeprefix(prefix)
+    return bare
+
+
 def plain_name(name: str) -> str:
     """Return a name as the API writes it, however the client does; one that is not Claude's in lower case."""
-    plain = name.strip().lower()
-    for prefix in PREFIXES:
-        plain = plain.removeprefix(prefix)
+    plain = bare_name(name)
     base = plain.removesuffix(LONG_CONTEXT)
     suffix = plain[len(base) :]
     for pattern, replacement in SPELLINGS if len(base) <= MAX_NAME else ():

@@ -7,7 +7,7 @@ from typing import Any
 
 from app.agents.agent import Agent
 from app.errors import Forbidden, NotFound, PlanReserved
-from app.models import plain_name
+from app.models import bare_name, plain_name
 from app.web.state import record, state
 
 
@@ -16,7 +16,8 @@ def agent_of(name: str) -> Agent | None:
 
     Raises NotFound where the caller of the current request may not call it, as if there were no such name.
     """
-    agent = state().settings.agents.find(plain_name(name))
+    # As it is written: what is undone in models' names may be all that tells two agents apart.
+    agent = state().settings.agents.find(bare_name(name))
     if agent is not None and not agent.serves(record().caller.key):
         raise unknown(name)
     return agent
@@ -109,5 +110,11 @@ def _model(name: str, agent: Agent | None) -> str:
 
 
 def _may_use(asked: str, model: str) -> bool:
-    terms = record().caller.terms
-    return terms.allow(model, state().catalogue.family(model)) or plain_name(asked) in terms.models
+    parts, terms = state(), record().caller.terms
+    if terms.allow(model, parts.catalogue.family(model)):
+        return True
+    if parts.settings.agents.find(bare_name(asked)) is not None:
+        return bare_name(asked) in terms.models
+    # A name that means nothing, as that of an agent that is gone, has the default model in its place.
+    name = plain_name(asked)
+    return name in terms.models and bool(name == "default" or parts.catalogue.resolve(name, ""))

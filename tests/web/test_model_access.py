@@ -32,6 +32,11 @@ fallback = ["haiku"]
 [agents.guest]
 model = "opus"
 keys = ["anyone"]
+
+[agents.house-latest]
+model = "haiku"
+keys = ["anyone"]
+system = "Say little."
 """
 WHOLE = ("opus", "claude-sonnet-4-5", "haiku")
 QUESTION = {"messages": [{"role": "user", "content": "Hi"}]}
@@ -86,6 +91,31 @@ def test_terms(served, backend):
     assert asked(backend) == ("opus", "haiku")
     served("opus", models=("opus",)).close()
     assert asked(backend) == ("opus",)
+
+
+def test_terms_that_name_an_agent(served, backend):
+    """A key of an agent alone has that agent; once it is gone from the table, not the default model in its place."""
+    served("house", models=("house",)).close()
+    assert asked(backend) == ("opus",)
+    for name in ("cellar", "gpt-4o"):
+        with served(name, models=("house", "cellar", "gpt-4o")) as response:
+            assert (response.status_code, response.json["error"]["code"]) == (403, "model_not_allowed")
+    assert len(backend.asked) == 1
+
+
+def test_full_names_in_terms(served, backend):
+    """A model that is named in full may be asked for by that name, whatever stands for it today."""
+    served("claude-opus-4", models=("claude-opus-4",)).close()
+    assert asked(backend)[0] == "opus"
+
+
+def test_an_agent_with_a_word_of_models(served, backend):
+    """An agent is asked for by its whole name, also where it ends as a model's may, and no other is meant."""
+    for name in ("house-latest", "claude-max/House-Latest"):
+        served(name, models=("house-latest",)).close()
+        conversation, _ = backend.asked[-1]
+        assert conversation.model == "haiku"
+        assert conversation.system == "Say little."
 
 
 def test_reserve(served, backend):

@@ -10,11 +10,12 @@ def below(workspace: str, named: str) -> str | None:
 
     Nothing tells the two apart: a client learns nothing of what is outside.
     """
+    named = named.strip()
     if ".." in Path(named).parts:
         return None  # a way out and in again would tell whether there is what it leads through
     root = Path(workspace).resolve()
     try:
-        folder = (root / named.strip()).resolve(strict=True)
+        folder = (root / named).resolve(strict=True)
         found = folder.is_relative_to(root) and folder.is_dir()
     except (OSError, RuntimeError, ValueError):  # too long, a loop of links, a null character
         return None

@@ -29,7 +29,9 @@ def test_outside(workspace, name):
     assert below(str(workspace), name) is None
 
 
-@pytest.mark.parametrize("way", ["../beside/../notes/garden", "../none/../notes/garden", "out/../notes/garden"])
+@pytest.mark.parametrize(
+    "way", ["../beside/../notes/garden", "../none/../notes/garden", "out/../notes/garden", " ../notes", "garden/.. "]
+)
 def test_way_through_the_outside(workspace, way):
     """A way that leaves the workspace leads nowhere, whether there is what it leads through or not."""
     assert below(str(workspace), way) is None

@@ -62,7 +62,8 @@ def _patterns(settings: Settings) -> Iterator[str]:
     paths = [claude / CREDENTIALS, *(home / name for name in IN_HOME)]
     paths += [settings.state_dir / name for name in PRIVATE]
     paths += [settings.config] if settings.config is not None else []
-    # Rules are compared with a path as it was asked for and as it is without links.
-    for path in dict.fromkeys([*paths, *(path.parent.resolve() / path.name for path in paths)]):
+    # Rules are compared with a path as it was asked for and as it is without links. A file may be a link itself.
+    direct = [path.parent.resolve() / path.name for path in paths]
+    for path in dict.fromkeys([*paths, *direct, *(path.resolve() for path in direct)]):
         yield str(path)
         yield f"{path}/**"

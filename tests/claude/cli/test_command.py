@@ -36,6 +36,21 @@ def test_agent(tmp_path):
         assert {f"Read(/{tmp_path}/{name})", f"Edit(/{tmp_path}/{name})"} <= set(deny)
 
 
+def test_files_behind_links(tmp_path):
+    """A file that is kept elsewhere, with a link in its place, is out of reach there, too."""
+    (tmp_path / "dotfiles").mkdir()
+    kept = tmp_path / "dotfiles" / "config.toml"
+    kept.touch()
+    (tmp_path / "config.toml").symlink_to(kept)
+    env = {"CLAUDE_PROXY_STATE_DIR": str(tmp_path), "CLAUDE_PROXY_CONFIG": str(tmp_path / "config.toml")}
+    (given,) = (
+        word.removeprefix("--settings=") for word in agent_argv(env, ("Read",)) if word.startswith("--settings=")
+    )
+    deny = json.loads(given)["permissions"]["deny"]
+    for path in (kept, tmp_path / "config.toml"):
+        assert {f"Read(/{path})", f"Edit(/{path})"} <= set(deny)
+
+
 def test_agent_with_settings(tmp_path):
     """An operator who lets Claude Code's own settings in gets the MCP servers that they name."""
     env = {"CLAUDE_PROXY_STATE_DIR": str(tmp_path), "CLAUDE_PROXY_SETTING_SOURCES": "user"}

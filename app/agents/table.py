@@ -21,6 +21,8 @@ SERVER = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]|_(?!_)){0,63}")
 FAMILIES = ("opus", "sonnet", "haiku")
 MODEL = re.compile(rf"(?:claude-)?(?:{'|'.join(FAMILIES)})(?:[0-9.-].*|\[1m\]|-max)?|claude[-_ ].*|default")
 OUR_SERVER = "client"
+# In an address: https://user:password@host
+USER_INFO = re.compile(r"//([^/@\s]+)@")
 OF_SERVER = "mcp:"
 
 
@@ -46,9 +48,18 @@ class AgentTable:
 
     @property
     def credentials(self) -> set[str]:
-        """What MCP servers are given in variables and headers. Claude Code says it again when asked how they are."""
-        told = (pair for server in self.servers.values() for pair in (*server.env, *server.headers))
-        return {value for _, value in told if not value.isdigit()}
+        """What MCP servers are given in variables and headers, and where they are, which may hold a token as well.
+
+        Claude Code says it again when asked how they are; a server may say a token without the word in front of it.
+        """
+        servers = self.servers.values()
+        headers = [value for server in servers for _, value in server.headers]
+        found = {value for server in servers for _, value in server.env} | set(headers)
+        found |= {value.partition(" ")[2].strip() for value in headers}
+        for server in servers:
+            user = USER_INFO.search(server.url)
+            found |= {server.url, *((user[1], user[1].partition(":")[2]) if user else ())}
+        return {value for value in found if value and not value.isdigit()}
 
 
 def parse(

@@ -91,7 +91,7 @@ def test_rows(reading, tmp_path):
     assert table.of("desk") == table.of(None) == [notes]
     assert (table.find("house"), table.find("sonnet")) == (house, None)
     assert "hush" not in repr(found.settings)
-    assert table.credentials == {"hush", "$5", "Bearer hush"}
+    assert table.credentials == {"hush", "$5", "Bearer hush", "https://mcp.example/mcp"}
 
 
 def changed(line, row="house"):
@@ -192,3 +192,11 @@ def test_sessions(reading):
     assert found.settings.agents.agents["a"].sessions == "claude"
     (sentence,) = reading(f'{row}workspace = "notes"\nsessions = "cloud"\n').mistakes
     assert "did you mean claude?" in sentence
+
+
+def test_credentials_within_others(reading):
+    """A token is one without the word in front of it, and so is an address, which may hold one."""
+    url = 'url = "https://ann:hidden@mcp.example/s/$HOME_TOKEN"'
+    table = reading(f'[mcp.web]\n{url}\nheaders = {{ Authorization = "Bearer token" }}\n').settings.agents
+    whole = "https://ann:hidden@mcp.example/s/hush"
+    assert table.credentials == {"Bearer token", "token", whole, "ann:hidden", "hidden"}

@@ -330,12 +330,13 @@ def _settle(waiting: Waiting) -> None:
 
 def _least_wanted(told: Sequence[Waiting], number: int) -> list[Waiting]:
     """Return so many: first those whose client has gone on in another, by its own hint, then the longest unused."""
-    newer: set[str] = set()
+    newer: set[tuple[str, str]] = set()
     left_behind = []
     for one in reversed(told):
-        if one.affinity and one.affinity in newer:
+        client = one.owner, one.affinity  # anybody may send another's hint
+        if one.affinity and client in newer:
             left_behind.append(one)
-        newer.add(one.affinity)
+        newer.add(client)
     ranked = [*reversed(left_behind), *(one for one in told if one not in left_behind)]
     return ranked[: max(0, number)]
 

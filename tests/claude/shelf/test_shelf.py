@@ -251,6 +251,15 @@ def test_left_behind():
     assert ahead.process.alive
 
 
+def test_hints_of_others():
+    """A hint says nothing of another key's conversations, also where it is the same."""
+    rig = Rig(allowed=2)
+    old = rig.put("1", "2", "3", "4", affinity="x", owner="bea")
+    rig.put("a", "b", "c", "d", affinity="x", owner="ann")
+    rig.put("5", "6", "7", "8", affinity="x", owner="ann")
+    assert rig.registry.disposed != [old.process]
+
+
 def test_parked_ones_are_killed():
     """At the end of its input a parked process would ask the API once more."""
     rig = Rig()

@@ -155,6 +155,8 @@ def asking(notes: Notes, *, remembered: bool) -> Callable[[Conversation], Conver
     if show and show not in SHOWN:
         notes.ignored.append(SHOW_HEADER.lower())
     agent, folder = agent_of(record().asked or ""), headers.get(FOLDER_HEADER)
+    if folder is not None:  # WSGI hands over bytes as Latin-1
+        folder = folder.encode("latin-1").decode("utf-8", "replace")
     if agent is None and folder is not None:
         notes.ignored.append(FOLDER_HEADER.lower())
 

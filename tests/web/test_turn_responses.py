@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import time
 
+import hermetic
 import pytest
 from server import until
 
 from app.claude.cli.incoming import RateLimitInfo
+from app.config_reading import read_settings
 from app.web import sse
 from app.web.state import state
 
@@ -143,3 +145,16 @@ def test_names_in_a_header(ask):
     assert sorted(told) == sorted(("a??Set-Cookie??b", "gr??e", "x" * 64, "a??b"))
     many = ask("answer", **{f"field_{number}": 1 for number in range(500)}).headers["x-proxy-ignored"]
     assert many.count(",") == 39
+
+
+def test_a_folder_with_letters_of_its_own(tmp_path, front, backend):
+    """A folder in the header is read as clients write it, in UTF-8."""
+    (tmp_path / "notes" / "gärten").mkdir(parents=True)
+    row = '[agents.notes]\nmodel = "haiku"\nworkspace = "notes"\ntools = ["Read"]\nfolders = true\nkeys = "anyone"\n'
+    (tmp_path / "config.toml").write_text(row)
+    app = front(read_settings(hermetic.environment(tmp_path, CLAUDE_PROXY_CONFIG=str(tmp_path / "config.toml"))))
+    sent = "gärten".encode().decode("latin-1")
+    body = {"model": "notes", "messages": [{"role": "user", "content": "Hi"}]}
+    app.test_client().post("/v1/chat/completions", json=body, environ_overrides={"HTTP_X_PROXY_FOLDER": sent}).close()
+    conversation, _ = backend.asked[-1]
+    assert conversation.workplace.folder == str(tmp_path / "notes" / "gärten")

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import ipaddress
 import re
-import urllib.parse
 from http import HTTPStatus
 
 import flask
@@ -28,6 +27,8 @@ PREFLIGHT = {
     "Access-Control-Allow-Private-Network": "true",
     "Access-Control-Max-Age": "600",
 }
+# A name or address and a port, and nothing else (RFC 9110, 7.2).
+HOST = re.compile(r"(?:\[(?P<address>[0-9A-Fa-f:.]+)\]|(?P<name>[A-Za-z0-9._-]+))(?::[0-9]*)?")
 # Names of headers, as a browser lists them.
 HEADER_NAMES = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+(?:[ \t]*,[ \t]*[!#$%&'*+.^_`|~0-9A-Za-z-]+)*")
 # `same-site` is another port or another subdomain; a tab's address, a bookmark and a program's request are `none`.
@@ -104,10 +105,10 @@ class Gate:
         return origin.lower() in self._origins or origin.lower().startswith(self._schemes)
 
     def _host_allowed(self, host: str) -> bool:
-        try:
-            name = urllib.parse.urlsplit(f"//{host}").hostname or ""
-        except ValueError:
+        found = HOST.fullmatch(host)
+        if found is None:
             return False
+        name = (found["address"] or found["name"]).lower()
         return is_loopback(name) or name in self._hosts or (self._beyond_loopback and _is_address(name))
 
 

@@ -75,6 +75,12 @@ def test_loopback_hosts(status, host):
         ":3456",
         "2130706433",
         "localhost evil",
+        "evil.example@localhost",
+        "evil.example\\@localhost",
+        "[::1].evil.example",
+        "[::1]evil",
+        "localhost:1/evil.example",
+        "localhost:evil",
     ],
 )
 def test_other_hosts(status, host):

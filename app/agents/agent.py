@@ -93,3 +93,12 @@ def allowed(rules: tuple[str, ...], servers: tuple[McpServer, ...]) -> tuple[str
     """
     told = (f"{FILE_RULES[rule]}(./**)" if rule in FILE_RULES else rule for rule in rules)
     return tuple(dict.fromkeys((*told, *(f"{MCP}{server.name}" for server in servers))))
+
+
+def changes_files(rule: str) -> bool:
+    """Tell whether a rule is one of a tool that writes files.
+
+    >>> changes_files("Write(src/**)"), changes_files("Grep")
+    (True, False)
+    """
+    return FILE_RULES.get(rule.partition("(")[0]) == "Edit"

@@ -7,7 +7,7 @@ import re
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from app.agents.agent import EFFORTS, PERMISSION_MODES, RULE, Agent, McpServer, allowed
+from app.agents.agent import EFFORTS, PERMISSION_MODES, RULE, Agent, McpServer, allowed, changes_files
 from app.agents.row import Row, meant, rows
 from app.config_file import ConfigFile
 from app.keys.key import EVERYBODY
@@ -110,7 +110,7 @@ def _agent(row: Row, servers: Mapping[str, McpServer], agents: Collection[str], 
         model=model,
         tools=tools,
         # Who plans does not change a file, whatever rule there is.
-        allowed=tuple(rule for rule in allowed(rules, used) if mode != "plan" or not rule.startswith("Edit")),
+        allowed=tuple(rule for rule in allowed(rules, used) if mode != "plan" or not changes_files(rule)),
         servers=used,
         keys=_keys(row),
         workspace=row.folder("workspace"),

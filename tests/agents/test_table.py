@@ -165,6 +165,13 @@ def test_brackets_that_would_mean_nothing(reading):
     assert reading(rule.format("plan")).settings.agents.agents["a"].allowed == ("Bash(ls:*)",)
 
 
+@pytest.mark.parametrize("rule", ["Edit", "Edit(src/**)", "Write", "Write(src/**)", "NotebookEdit(*.ipynb)"])
+def test_plan(reading, rule):
+    """Who plans changes no file, whatever rule there is."""
+    row = f'[agents.plan]\nmodel = "opus"\nkeys = "anyone"\npermission_mode = "plan"\ntools = ["Read", "{rule}"]\n'
+    assert reading(row).settings.agents.agents["plan"].allowed == ("Read(./**)",)
+
+
 def test_two_of_a_name(reading):
     """Two agents of one name are no TOML, which is said with the line of the second."""
     (sentence,) = reading('[agents.a]\nmodel = "opus"\nkeys = "anyone"\n[agents.a]\n').mistakes

@@ -24,8 +24,9 @@ class Redaction:
     """Takes out the credentials `known`, wherever they stand, and what has the shape of one."""
 
     def __init__(self, known: Iterable[str]) -> None:
-        # Within JSON a character may be escaped. The longest first, since one may hold another.
-        forms = {form for text in known if len(text) >= MIN_LENGTH for form in (text, json.dumps(text)[1:-1])}
+        # Within JSON a character may be escaped, by some a slash, too. The longest first, since one may hold another.
+        told = {form for text in known if len(text) >= MIN_LENGTH for form in (text, json.dumps(text)[1:-1])}
+        forms = told | {form.replace("/", "\\/") for form in told}
         self._known = [form.encode("utf-8", "surrogatepass") for form in sorted(forms, key=len, reverse=True)]
 
     def clean(self, data: bytes) -> bytes:

@@ -60,3 +60,8 @@ def test_of_environ() -> None:
         }
     )
     assert found == {"t-1", "k-1", "ann:pw-1", "pw-1"}
+
+
+def test_escaped_slashes():
+    """A credential is found where JSON has its slashes escaped, as PHP writes them."""
+    assert Redaction(["abc/def+ghi="]).clean(b'{"api_key":"abc\\/def+ghi="}') == b'{"api_key":"[credential]"}'

@@ -52,6 +52,7 @@ class PostgresStore(SqlStore):
 
     def is_first(self, ticket: int) -> bool:
         """Tell whether it is this ticket's turn. Tickets of servers that are gone are taken away."""
+        self._leave_owed()
 
         def look(db: PostgresTransaction) -> bool:
             mine = "SELECT first.ticket, first.holder FROM queue AS mine JOIN queue AS first USING (owner, id) "
@@ -68,7 +69,9 @@ class PostgresStore(SqlStore):
 
     def leave(self, ticket: int) -> None:
         """Give the place to the next; idempotent."""
+        self._owed.add(ticket)
         self._do(lambda db: db.execute("DELETE FROM queue WHERE ticket = ?", (ticket,)), whole=False)
+        self._owed.discard(ticket)
 
     def load(self, name: SessionName) -> Session | None:
         """Return a session that has not expired, and note that it was used: one way to the database and back."""

@@ -50,6 +50,7 @@ class SqlStore(abc.ABC):
         self._purged = 0.0
         self._failed = float("-inf")  # when nothing could be cleared away, on the monotonic clock
         self._dropped = False  # something is gone whose bytes are still on the disk
+        self._owed: set[int] = set()  # tickets that could not be given back yet
 
     @abc.abstractmethod
     def _do(self, work: Callable[[Any], T]) -> T:
@@ -64,8 +65,17 @@ class SqlStore(abc.ABC):
         """Have another owner's tree to oneself as well; return False, at once, where somebody else has it."""
 
     @abc.abstractmethod
+    def leave(self, ticket: int) -> None:
+        """Give the place to the next; idempotent."""
+
+    @abc.abstractmethod
     def close(self) -> None:
         """Let go of files and connections; idempotent."""
+
+    def _leave_owed(self) -> None:
+        """Give back what could not be: nobody else would, as long as this server lives."""
+        for ticket in tuple(self._owed):
+            self.leave(ticket)
 
     def _wipe(self) -> None:  # noqa: B027 - some databases do it by themselves
         """Take what was dropped off the disk."""

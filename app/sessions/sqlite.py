@@ -56,6 +56,7 @@ class SqliteStore(SqlStore):
 
     def is_first(self, ticket: int) -> bool:
         """Tell whether it is this ticket's turn. Tickets of workers that died are taken away."""
+        self._leave_owed()
 
         def look(db: sqlite3.Connection) -> bool:
             mine = (
@@ -74,7 +75,9 @@ class SqliteStore(SqlStore):
 
     def leave(self, ticket: int) -> None:
         """Give the place to the next; idempotent."""
+        self._owed.add(ticket)
         self._do(lambda db: db.execute("DELETE FROM queue WHERE ticket = ?", (ticket,)))
+        self._owed.discard(ticket)
 
     def close(self) -> None:
         """Close the file; idempotent."""
@@ -89,6 +92,7 @@ class SqliteStore(SqlStore):
             if error.aside is None:
                 raise SessionStorageFailed(f"The session could not be read or saved: {error}.") from error
             log.error("sessions begin anew; the damaged file is %s", error.aside)  # noqa: TRY400 - it says it all
+            self._owed.clear()  # the new file gives their numbers to others
             raise SessionStorageFailed(
                 "The file of sessions is damaged and was put aside; sessions begin anew."
             ) from error

@@ -78,7 +78,7 @@ class Place:
         """Let the next request have its turn; idempotent."""
         ticket, self._ticket = self._ticket, None
         if ticket is not None:
-            # The answer is given; a place that cannot be given back now is free when this worker ends.
+            # The answer is given; a place that cannot be given back now is given back with the next look.
             with contextlib.suppress(Exception):
                 self._store.leave(ticket)
 

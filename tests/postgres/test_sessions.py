@@ -14,7 +14,7 @@ from app.conversation import (
     Message,
     TextBlock,
 )
-from app.errors import SessionBusy
+from app.errors import SessionBusy, SessionStorageFailed
 from app.sessions import sql
 from app.sessions.sqlite import SqliteStore
 from app.sessions.store import SessionName
@@ -27,6 +27,10 @@ def said(word, number=0):
 
 def rows(store, table):
     return store._database.do(lambda db: db.execute(f"SELECT count(*) FROM {table}").fetchone()[0])
+
+
+def unusable(*_, **__):
+    raise SessionStorageFailed("The disk is full.")
 
 
 def pass_by(store, seconds):
@@ -123,6 +127,19 @@ def test_queue(store, open_store):
     store.leave(first)
     store.leave(first)
     assert other.is_first(third)
+
+
+def test_a_place_that_cannot_be_given_back(store, open_store, monkeypatch):
+    """Where a place cannot be given back its session is held up no longer than the store fails."""
+    first, second = store.join(KEY), open_store().join(KEY)
+    do = store._do
+    monkeypatch.setattr(store, "_do", unusable)
+    with pytest.raises(SessionStorageFailed):
+        store.leave(first)
+    monkeypatch.setattr(store, "_do", do)
+    later = store.join(KEY)
+    assert store.is_first(second)
+    assert not store.is_first(later)
 
 
 def test_shared_turns(store):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sqlite3
 import stat
@@ -44,6 +45,17 @@ def open_store(path):
 @pytest.fixture
 def store(open_store):
     return open_store()
+
+
+def test_a_place_that_cannot_be_given_back(store, path, monkeypatch):
+    """Where another program has the file as a turn ends, the session's next turn waits no longer than that."""
+    monkeypatch.setattr(database, "WAIT_SECONDS", 0.1)
+    first, second = store.join(KEY), store.join(KEY)
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(SessionStorageFailed):
+            store.leave(first)
+    assert store.is_first(second)
 
 
 def test_nobody_else_may_read_it(store, path):

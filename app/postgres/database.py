@@ -181,7 +181,9 @@ class Postgres:
                     threading.Thread(target=self._hold, name="database", daemon=True).start()
                     self._pid = os.getpid()
         if not self._contact.is_set() and not self._contact.wait(CONTACT_SECONDS):
-            self._away = self._away or "it does not answer"
+            with self._lock:
+                if not self._contact.is_set():  # else it was found at the last moment
+                    self._away = self._away or "it does not answer"
 
     def _hold(self) -> None:
         """Keep the lifeline, all the time."""
@@ -253,8 +255,8 @@ class Postgres:
                 name="database",
             )
             before, self._away = self._away, None
+            self._contact.set()
         log.info("the database %s is %s", self.where, "there" if before is None else "back")
-        self._contact.set()
 
     def _lost(self, why: str) -> None:
         self._drop_pool()

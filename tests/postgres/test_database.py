@@ -6,6 +6,7 @@ import os
 import socket
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from server import free_port, until
 
 from app.errors import ConfigError, DatabaseAway, DatabaseFailed
 from app.postgres.database import Postgres
+from app.postgres.guard import Guard
 from tests.postgres.reach import MAX_SECONDS, refused, works
 
 ROOT = Path(__file__).parent.parent.parent
@@ -27,6 +29,22 @@ def test_nobody_listens():
     assert f"garden at 127.0.0.1:{port} is away" in said
     assert "SECRETWORD" not in said
     database.close()
+
+
+def test_there_at_the_last_moment(connect, monkeypatch):
+    """A database that is found as the wait for it is over is there, and not away for good."""
+
+    class Contact(threading.Event):
+        def wait(self, _=None):
+            super().wait()
+            return False
+
+    database = connect()
+    for name, value in {"_pid": os.getpid(), "_contact": Contact(), "_guard": Guard()}.items():
+        monkeypatch.setattr(database, name, value)
+    threading.Thread(target=database._hold, daemon=True).start()
+    assert database.away is None
+    assert works(database)
 
 
 @pytest.mark.parametrize("way", ["stop", "crash"])

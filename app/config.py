@@ -203,7 +203,8 @@ class Settings:
     usage_days: int = _setting(
         "CLAUDE_PROXY_USAGE_DAYS",
         30,
-        "How long the ledger keeps each turn (who asked which model, and what it took; never what was said), in days.",
+        "How long the ledger keeps each turn (who asked which model, and what it took; never what was said), in days; "
+        "eight at least, since what a key has used of its week is read from them.",
         read.integer(1, 3650),
     )
     usage_sum_days: int = _setting(

@@ -70,7 +70,7 @@ def lines(by: str, parts: list[Sum]) -> Iterator[str]:
     for row in table:
         name, *figures = (f"{cell:{'<' if not place else '>'}{widths[place]}}" for place, cell in enumerate(row))
         yield "  ".join([name, *figures])
-    if unpriced := report.total(parts).unpriced:
+    if (unpriced := report.total(parts).unpriced) > 0:
         yield f"{unpriced} of these requests are without a price: claude did not tell it before they were ended."
 
 

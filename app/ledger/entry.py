@@ -140,11 +140,11 @@ def of(summary: RequestSummary, at: float, login: str = "") -> Entry:
     )
 
 
-def correcting(summary: RequestSummary, more: Correction, at: float, login: str = "") -> Entry:
-    """Return the entry of what was found out at that moment about a turn that had ended."""
+def correcting(summary: RequestSummary, more: Correction, login: str = "") -> Entry:
+    """Return the entry of what was found out about a turn that had ended; it counts when that turn did."""
     return Entry(
         request=summary.id,
-        at=at,
+        at=summary.at + summary.ms / 1000,
         owner=summary.owner,
         key=summary.key or "",
         client=summary.program,

@@ -41,9 +41,9 @@ T = TypeVar("T")
 class Ledger:
     """Takes entries, adds them up and keeps them in a store that others write to as well. Thread-safe.
 
-    Rows are kept for `row_days`, sums by day for `day_days`. `login` tells which login pays, empty where that is not
-    known. `failed` is called where the store cannot be used, and `lost` is told how many entries are given up where it
-    stays so. Nothing here delays or fails whoever tells it of a turn.
+    Rows are kept for `row_days`, and for SPAN_SECONDS at least, sums by day for `day_days`. `login` tells which login
+    pays, empty where that is not known. `failed` is called where the store cannot be used, and `lost` is told how many
+    entries are given up where it stays so. Nothing here delays or fails whoever tells it of a turn.
     """
 
     def __init__(
@@ -59,7 +59,9 @@ class Ledger:
     ) -> None:
         self._store = store
         self._login = login
-        self._row_seconds, self._day_seconds = row_days * DAY_SECONDS, day_days * DAY_SECONDS
+        # What a key has used of its week is read from the rows at the next start.
+        self._row_seconds = max(row_days * DAY_SECONDS, SPAN_SECONDS)
+        self._day_seconds = day_days * DAY_SECONDS
         self._failed, self._lost = failed, lost
         self._clock = clock
         self._writer = store.writer()
@@ -95,7 +97,7 @@ class Ledger:
 
     def amend(self, summary: RequestSummary, more: Correction) -> None:
         """Take what was found out about a request that had ended."""
-        self.note(entry.correcting(summary, more, self._clock(), self._login()))
+        self.note(entry.correcting(summary, more, self._login()))
 
     def note(self, noted: Entry) -> None:
         """Take an entry; it counts at once, and is in the store a tenth of a second later."""

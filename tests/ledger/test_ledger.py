@@ -15,6 +15,8 @@ from pathlib import Path
 import pytest
 from server import until
 
+from app.backend import Correction
+from app.events import Usage
 from app.ledger import ledger as module
 from app.ledger import sql
 from app.ledger.entry import Entry, Spent
@@ -127,6 +129,17 @@ def test_corrections(open_ledger, path):
     assert rows(path, "SELECT sum(requests), sum(dollars), sum(unpriced) FROM days") == [(1, 0.125, 0)]
 
 
+def test_a_correction_after_midnight(open_ledger, path):
+    """What is found out later counts when the turn did: no day has fewer requests without a price than none."""
+    ledger, began = open_ledger(), time.time() - 2 * DAY
+    turn = {"id": "req_1", "at": began, "route": "/v1/chat/completions", "turn": True, "model": "claude-sonnet-5"}
+    ledger.note(entry(1, at=began + 1, owner="", dollars=0, unpriced=1, client=""))
+    ledger.amend(RequestSummary(**turn, unpriced=1, ms=1000), Correction(Usage(), 0.125, priced=True))
+    ledger.close()
+    day = time.strftime("%Y-%m-%d", time.localtime(began + 1))
+    assert rows(path, "SELECT day, requests, dollars, unpriced FROM days") == [(day, 1, 0.125, 0)]
+
+
 def test_many_programs(open_ledger, path, monkeypatch):
     """Programs that make up names do not make the sums grow."""
     monkeypatch.setattr(sql, "MAX_CLIENTS", 5)
@@ -165,6 +178,19 @@ def test_kept_for_so_long(open_ledger, path, monkeypatch):
     until(lambda: rows(path)[0][0] == 1 and path.stat().st_size < before / 3, 20, "shrunk file")
     assert rows(path, "SELECT sum(requests) FROM days") == [(5001,)]
     again.close()
+
+
+def test_a_week_over_restarts(open_ledger, path, monkeypatch):
+    """What was used this week counts at the next start, for however few days rows are to be kept."""
+    monkeypatch.setattr(module, "LOOK_SECONDS", 0.05)
+    ledger, now = open_ledger(row_days=1), time.time()
+    ledger.note(entry(1, at=now - 6 * DAY))
+    ledger.note(entry(2, at=now - 9 * DAY))
+    ledger.close()
+    again = open_ledger(row_days=1)
+    until(lambda: rows(path) == [(1,)])
+    again.close()
+    assert open_ledger(row_days=1).spent("ann.1", now - 7 * DAY).tokens == 11
 
 
 def test_bounded_rows(open_ledger, path, monkeypatch):

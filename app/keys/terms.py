@@ -88,7 +88,10 @@ def _day(now: float, first: int = 0, days: int = 1) -> tuple[float, float]:
     told = time.localtime(now)
 
     def midnight(later: int) -> float:
-        return time.mktime((told.tm_year, told.tm_mon, told.tm_mday + later, 0, 0, 0, 0, 0, -1))
+        found = time.mktime((told.tm_year, told.tm_mon, told.tm_mday + later, 0, 0, 0, 0, 0, -1))
+        # Where clocks go back to midnight there are two; the day begins with the first.
+        before = found - 3600
+        return before if time.localtime(before)[:3] == time.localtime(found)[:3] else found
 
     return midnight(first), midnight(first + days)
 

@@ -70,6 +70,23 @@ def test_periods(berlin):
     assert period("week", at("2026-10-26 00:00"))[0] == at("2026-10-26 00:00")
 
 
+@pytest.mark.parametrize("zone", ["America/Havana", "Atlantic/Azores"])
+def test_two_midnights(zone, monkeypatch):
+    """Where clocks go back to midnight the day has its first hour twice, and both are of it."""
+    monkeypatch.setenv("TZ", zone)
+    time.tzset()
+    first = next(
+        moment
+        for moment in range(1_790_000_000 // 1800 * 1800, 1_800_000_000, 1800)
+        if time.localtime(moment)[3:5] == time.localtime(moment + 3600)[3:5] == (0, 0)
+    )
+    assert {period("day", first + hours * 3600)[0] for hours in range(25)} == {first}
+    assert period("day", first)[1] == first + 25 * 3600
+    assert period("day", first - 60)[1] == first
+    monkeypatch.undo()
+    time.tzset()
+
+
 def test_models():
     """A family allows all of its models, a full name that one."""
     given = Terms(models=("haiku", "claude-opus-4-6"))

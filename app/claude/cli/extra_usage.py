@@ -6,11 +6,14 @@ billed; what this guards is all that come after it.
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import logging
 import math
+import os
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Literal
 
@@ -71,9 +74,21 @@ class ExtraUsageFile:
     def resume(self) -> list[Extra]:
         """Accept the extra usage that is known now until its end, and return it. Raises OSError."""
         now = time.time()
-        known = {key: extra for key, extra in self.read().items() if extra.until > now}
-        self.write({key: msgspec.structs.replace(extra, accepted=True) for key, extra in known.items()})
+        with self.locked():
+            known = {key: extra for key, extra in self.read().items() if extra.until > now}
+            self.write({key: msgspec.structs.replace(extra, accepted=True) for key, extra in known.items()})
         return list(known.values())
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep others from writing in between: what they know would be lost. It does not fail."""
+        with contextlib.ExitStack() as held:
+            with contextlib.suppress(OSError):  # what cannot be locked cannot be written either, which is said there
+                # A file of its own: what holds it is done in a moment.
+                lock = os.open(self.path.with_suffix(".lock"), os.O_CREAT | os.O_RDWR, 0o600)
+                held.callback(os.close, lock)
+                fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
 
 
 class ExtraUsageGuard:
@@ -112,7 +127,8 @@ class ExtraUsageGuard:
         if info.beyond:
             window = info.rate_limit_type or "unknown"
             until = info.resets_at if info.resets_at is not None and info.resets_at > now else now + UNTOLD_SECONDS
-            self._add(Extra(window, models_of(window, self._family(model)), now, until))
+            extra = Extra(window, models_of(window, self._family(model)), now, until)
+            self._add(extra, told=until == info.resets_at)
         elif info.status in {"allowed", "allowed_warning"}:
             self._drop(lambda extra: extra.covers(self._family(model)), "the plan pays again")
 
@@ -166,12 +182,15 @@ class ExtraUsageGuard:
             self._looked_at = self._clock()
             self._look()
 
-    def _add(self, extra: Extra) -> None:
-        with self._lock:
+    def _add(self, extra: Extra, *, told: bool) -> None:
+        """Remember extra usage; where its end was not `told`, what was accepted of it stays so until the end it had."""
+        with self._lock, self._file.locked():
             self._refresh()
             key = extra.window, extra.models
             before = self._known.get(key)
             if before is not None and before.until + SAME_SECONDS >= extra.until:
+                return
+            if before is not None and before.accepted and before.until > extra.since and not told:
                 return
             if before is None and len(self._known) >= MAX_EXTRAS:
                 return
@@ -186,7 +205,9 @@ class ExtraUsageGuard:
             )
 
     def _drop(self, which: Callable[[Extra], bool], why: str) -> None:
-        with self._lock:
+        if not any(map(which, self.known)):
+            return
+        with self._lock, self._file.locked():
             self._refresh()
             left = {key: extra for key, extra in self._known.items() if not which(extra)}
             if len(left) == len(self._known):

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import threading
+import time
+
 import msgspec
 import pytest
 
@@ -123,6 +126,45 @@ def test_accepted(guard, clock):
         one.check("opus")
     clock.now = NOW + 5001
     assert one.resume() == []
+
+
+def test_accepted_without_an_end(guard, clock):
+    """Where the API does not say until when, an operator's word holds for the hour that it was given for."""
+    one = guard()
+    one.note(told(resets_at=None), "opus")
+    one.resume()
+    clock.now += UNTOLD_SECONDS - 1
+    one.note(told(resets_at=None), "opus")
+    one.check("opus")
+    clock.now += 2
+    one.note(told(resets_at=None), "opus")
+    with pytest.raises(ExtraUsage):
+        one.check("opus")
+
+
+def test_two_at_the_same_moment(guard, tmp_path, monkeypatch):
+    """What two workers are told at the same moment both know afterwards, and an operator's word is not lost."""
+    one, other = guard(), guard()
+    written, go_on = threading.Event(), threading.Event()
+    write = one._file.write
+
+    def slowly(extras):
+        write(extras)
+        written.set()
+        go_on.wait(0.3)
+
+    monkeypatch.setattr(one._file, "write", slowly)
+    first = threading.Thread(target=one.note, args=(told(window="seven_day_opus"), "opus"))
+    second = threading.Thread(target=other.note, args=(told(window="seven_day_sonnet"), "sonnet"))
+    first.start()
+    written.wait()
+    second.start()
+    time.sleep(0.05)
+    go_on.set()
+    first.join()
+    second.join()
+    windows = {"seven_day_opus", "seven_day_sonnet"}
+    assert [{extra.window for extra in worker.known} for worker in (one, other)] == [windows, windows]
 
 
 def test_shared_and_kept(guard, tmp_path):

@@ -2,9 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import os
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
+
+
+@contextlib.contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Keep others who do the same from a file between its reading and its writing. It does not fail."""
+    with contextlib.ExitStack() as held:
+        with contextlib.suppress(OSError):  # what cannot be locked cannot be written either, which is said there
+            lock = os.open(path.with_suffix(".lock"), os.O_CREAT | os.O_RDWR, 0o600)
+            held.callback(os.close, lock)
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def replace(path: Path, data: bytes, *, lasting: bool = False) -> None:

@@ -104,9 +104,12 @@ class SqlLedger(abc.ABC):
         """Remove at most so many turns that ended before then, and of older days; return how many are gone."""
 
         def remove(db: Transaction) -> int:
-            beyond = self._last(db).number - self.MOST
-            old = "SELECT number FROM turns WHERE at < ? OR number <= ? ORDER BY number LIMIT ?"
-            gone = db.execute(f"DELETE FROM turns WHERE number IN ({old})", (rows_before, beyond, most)).rowcount
+            # By their time, not by their numbers: what is copied here gets new ones, however old it is.
+            beyond = "SELECT at, number FROM turns ORDER BY at DESC, number DESC LIMIT 1 OFFSET ?"
+            many = self._last(db).number > self.MOST
+            last = (db.execute(beyond, (self.MOST,)).fetchone() if many else None) or (rows_before, 0)
+            old = "SELECT number FROM turns WHERE at < ? OR (at, number) <= (?, ?) ORDER BY at, number LIMIT ?"
+            gone = db.execute(f"DELETE FROM turns WHERE number IN ({old})", (rows_before, *last, most)).rowcount
             old = f"SELECT {self.DAYS} FROM days WHERE day < ? ORDER BY day LIMIT ?"
             delete = f"DELETE FROM days WHERE ({self.DAYS}) IN ({old})"
             return int(gone + db.execute(delete, (day_of(days_before), most)).rowcount)

@@ -73,14 +73,17 @@ class FileWindows:
 
     def merge(self, seen: Mapping[Place, Seen]) -> dict[Place, Seen]:
         """Add what was seen to what is there, and return all of it. Raises DatabaseFailed."""
-        before = self._read()
-        merged = merged_windows(before, seen)
-        if merged != before:
-            told = {f"{name} {login}".rstrip(): one for (login, name), one in merged.items()}
-            try:
-                private_file.replace(self._path, msgspec.json.encode(told))
-            except OSError as error:
-                raise DatabaseFailed(f"{self._path} cannot be written: {error}") from error
+        if not seen:
+            return self._read()
+        with private_file.locked(self._path):
+            before = self._read()
+            merged = merged_windows(before, seen)
+            if merged != before:
+                told = {f"{name} {login}".rstrip(): one for (login, name), one in merged.items()}
+                try:
+                    private_file.replace(self._path, msgspec.json.encode(told))
+                except OSError as error:
+                    raise DatabaseFailed(f"{self._path} cannot be written: {error}") from error
         return merged
 
     def _read(self) -> dict[Place, Seen]:

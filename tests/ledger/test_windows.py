@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
 
 import pytest
@@ -78,6 +79,29 @@ def test_first_seen(sums, tmp_path):
     two.keep()
     assert two.known == {Place("l", "five_hour"): Seen(RESET + 30, 50.0, 40.0, 2.0, 200.0)}
     assert two.note("five_hour", window(1.0, RESET + 18000)).first_percent == 1.0
+
+
+def test_two_at_the_same_moment(tmp_path, monkeypatch):
+    """What two workers keep at the same moment is both kept."""
+    stores = [FileWindows(tmp_path / FILE) for _ in range(2)]
+    places = [Place("ann", "five_hour"), Place("ann", "seven_day")]
+    read = FileWindows._read
+
+    def slowly(store):
+        found = read(store)
+        time.sleep(0.1)
+        return found
+
+    monkeypatch.setattr(FileWindows, "_read", slowly)
+    threads = [
+        threading.Thread(target=store.merge, args=({place: Seen(RESET, 1.0, 1.0, 0.0)},))
+        for store, place in zip(stores, places, strict=True)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert stores[0].merge({}).keys() == set(places)
 
 
 @pytest.mark.parametrize("content", ["", "[]", '{"five_hour": 1}'])

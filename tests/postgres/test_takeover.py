@@ -26,6 +26,7 @@ from app.ledger.windows import FileWindows, Place, Seen
 from app.sessions.postgres import PostgresStore
 from app.sessions.sqlite import FILE, SqliteStore
 from app.sessions.store import SessionName
+from app.takeover import take_over
 
 
 def said(text):
@@ -126,6 +127,23 @@ def test_the_ledger(command, connect, tmp_path):
     assert sums(Since(0, old)) == {today: 5, yesterday: 1, old: 1200}
     ledger.close()
     file.close()
+
+
+def test_old_turns_beside_new_ones(connect, tmp_path, monkeypatch):
+    """Where there are too many turns the oldest go, whenever they came here: what is new counts at the next start."""
+    monkeypatch.setattr(PostgresLedger, "MOST", 50)
+    there, now = PostgresLedger(connect()), time.time()
+    there.write("w", [(number, Entry(request="new", at=now)) for number in range(30)])
+    old = SqliteLedger(tmp_path / LEDGER_FILE)
+    old.write("x", [(number, Entry(request="old", at=now - 86400)) for number in range(50)])
+    old.close()
+    list(take_over(tmp_path, there._database, 60))
+    while there.expire(0, 0, 7):
+        pass
+    again = Ledger(there, 30, 730)
+    again.open()
+    assert (again.spent(None, now - 60).requests, again.spent(None, now - 2 * 86400).requests) == (30, 50)
+    again.close()
 
 
 def test_nothing_to_copy(command):

@@ -6,14 +6,11 @@ billed; what this guards is all that come after it.
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import logging
 import math
-import os
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Literal
 
@@ -74,21 +71,10 @@ class ExtraUsageFile:
     def resume(self) -> list[Extra]:
         """Accept the extra usage that is known now until its end, and return it. Raises OSError."""
         now = time.time()
-        with self.locked():
+        with private_file.locked(self.path):
             known = {key: extra for key, extra in self.read().items() if extra.until > now}
             self.write({key: msgspec.structs.replace(extra, accepted=True) for key, extra in known.items()})
         return list(known.values())
-
-    @contextlib.contextmanager
-    def locked(self) -> Iterator[None]:
-        """Keep others from writing in between: what they know would be lost. It does not fail."""
-        with contextlib.ExitStack() as held:
-            with contextlib.suppress(OSError):  # what cannot be locked cannot be written either, which is said there
-                # A file of its own: what holds it is done in a moment.
-                lock = os.open(self.path.with_suffix(".lock"), os.O_CREAT | os.O_RDWR, 0o600)
-                held.callback(os.close, lock)
-                fcntl.flock(lock, fcntl.LOCK_EX)
-            yield
 
 
 class ExtraUsageGuard:
@@ -184,7 +170,7 @@ class ExtraUsageGuard:
 
     def _add(self, extra: Extra, *, told: bool) -> None:
         """Remember extra usage; where its end was not `told`, what was accepted of it stays so until the end it had."""
-        with self._lock, self._file.locked():
+        with self._lock, private_file.locked(self._file.path):
             self._refresh()
             key = extra.window, extra.models
             before = self._known.get(key)
@@ -207,7 +193,7 @@ class ExtraUsageGuard:
     def _drop(self, which: Callable[[Extra], bool], why: str) -> None:
         if not any(map(which, self.known)):
             return
-        with self._lock, self._file.locked():
+        with self._lock, private_file.locked(self._file.path):
             self._refresh()
             left = {key: extra for key, extra in self._known.items() if not which(extra)}
             if len(left) == len(self._known):

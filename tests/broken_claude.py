@@ -143,6 +143,8 @@ class Between:
             self.tools(extra)
         if "has no bound" in self.faults:
             env.pop("CLAUDE_CODE_MAX_OUTPUT_TOKENS", None)
+        if "goes on when it is cut" in self.faults:
+            env.pop("CLAUDE_CODE_BLOCKING_LIMIT_OVERRIDE", None)
         if "does not stop" in self.faults:
             extra.pop("stop_sequences", None)
         if "calls at once" in self.faults:

@@ -159,6 +159,17 @@ def going_back_interrupted(dialogue: Dialogue) -> None:
     compare(dialogue, dialogue.ask(f"Something else. {word}").body)
 
 
+@chat.promise("an answer that was cut at `max_tokens` is not gone on with where it is not wanted", switches="held")
+def held(dialogue: Dialogue) -> None:
+    word, before = dialogue.trial.marker, len(dialogue.trial.requests())
+    dialogue.ask_too_much(f"Tell me everything. {word}")
+    if len(dialogue.trial.requests()) > before + 1:
+        raise Refused("it asked to go on")
+    go_back(dialogue, dialogue.lines[-1])
+    compare(dialogue, dialogue.ask(f"Tell me a little. {word}").body)
+    _in_request(dialogue, "max_tokens", BOUND)
+
+
 @chat.promise("a process says which line it went back to, and refuses one that there is not", switches="going_back")
 def going_back_refused(dialogue: Dialogue) -> None:
     if not dialogue.lines:

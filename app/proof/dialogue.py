@@ -30,6 +30,7 @@ from app.standin import Failure, Reply, Text, ToolUse
 # How long one probe may take; the machine may be busy, and a trial gets only what is left of it.
 MAX_PROBE_SECONDS = 30.0
 WORDS = "Understood."
+PAUSE_SECONDS = 0.2
 MAX_SHOWN = 80
 # How blocks begin that the CLI adds to a user's: of the date (up to 2.1.260), of a change of the model (to 2.1.197).
 REMINDER = "<system-reminder>"
@@ -144,6 +145,21 @@ class Dialogue:
                 for line in self.channel.read():
                     heard.events += answer.feed(line)
             self.interrupt()
+
+    def ask_too_much(self, text: str) -> None:
+        """Ask a question whose answer is cut at `max_tokens`, and keep the process from going on with it."""
+        cut = Reply((Text([WORDS, WORDS], pause=PAUSE_SECONDS),), stop_reason="max_tokens")
+        with self._turn(cut) as heard:
+            self._say((TextBlock(text),), ask=True)
+            answer = AnswerParser(self.conversation)
+            while not answer.ended:
+                for line in self.channel.read():
+                    heard.events += answer.feed(line)
+                if heard.text:
+                    self.channel.hold()
+            if not self.channel.held:
+                raise Refused("it does not take the limit")
+            self._until_result()
 
     def interrupt(self) -> None:
         """End what is going on, and wait for its end."""

@@ -14,6 +14,7 @@ log = logging.getLogger(__name__)
 EFFECTS = {
     "composed": "such a text gets a newline before it",
     "going_back": "what would need it is told to another process",
+    "held": "such an answer's process is killed, which may be too late to keep it from asking",
     "quick_history": "each of the user's earlier texts waits for its acknowledgement",
     "manifests": "the list is asked for at the start of each process with tools",
     "parked": "the results are told to another process",

@@ -11,6 +11,8 @@ from talk import turns
 from app.standin import Failure, Reply, Text, ToolUse
 
 LONG, HUGE, PACED = 300, 3000, 40
+# Between the pieces of an answer, in seconds.
+PAUSES = {"paced": 0.05, "bounded": 0.02}
 # Of each answer, so that the ledger has tokens of every kind.
 CACHED = {"cache_read": 900, "cache_creation": 120}
 # Its first two digits are the number of the asker's kind.
@@ -63,8 +65,10 @@ def reply(body: dict[str, Any]) -> Reply | Failure:
         case "tools":
             return _tools(asked, told)
     marks = {match[0] for match in MARK.finditer(str(told))}
-    text = Text(asked.pieces(marks, len(told)), pause=0.05 if asked.kind == "paced" else 0)
+    text = Text(asked.pieces(marks, len(told)), pause=PAUSES.get(asked.kind, 0))
     if asked.kind == "bounded":
+        # Word by word: even a model that is cut after its first words takes some time for them.
+        text = Text([f"{word} " for word in "".join(text.chunks).split()], pause=text.pause)
         return Reply((text,), stop_reason="max_tokens", **CACHED)
     if asked.kind == "broken" and asked.mark not in BROKEN:
         BROKEN.add(asked.mark)

@@ -42,6 +42,7 @@ CASES = {
     "earlier texts": ({"drops earlier texts"}, (chat,), {"quick_history"}),
     "another line": ({"goes back too far"}, (chat,), {"going_back"}),
     "an interrupt": ({"stays after an interrupt"}, (chat,), {"going_back_interrupted"}),
+    "a second answer": ({"goes on when it is cut"}, (chat,), {"held"}),
     "nowhere": ({"goes back to nowhere"}, (chat,), {"going_back_refused"}),
     "results": ({"stays behind results"}, (tool_calls,), {"going_back_results"}),
     "open calls": ({"stays after an interrupt"}, (tool_calls,), {"going_back_calls"}),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import math
 import time
@@ -37,6 +38,8 @@ TICK_SECONDS = 1.0
 START_SECONDS = 30.0
 # A process that has waited must say something within this time of being told something, or it is replaced.
 FIRST_SIGN_SECONDS = 3.0
+# How many tokens a conversation may have before the CLI refuses to ask the API with it, which it looks up each time.
+LIMIT = "CLAUDE_CODE_BLOCKING_LIMIT_OVERRIDE"
 # Lines of unknown types in one turn.
 MAX_SKIPPED = 100_000
 
@@ -91,10 +94,12 @@ class Channel:
         self._requests = 0
         self._replies: dict[str, ControlReply | None] = {}  # to requests whose answer is waited for
         self._heard, self._silent_until = True, 0.0
+        self._hold: str | None = None  # the request that keeps it from asking the API
 
     def write(self, data: bytes, *, asks: bool = False) -> None:
         """Write whole lines; where one `asks`, a result will end the turn. Raises CliFailed or TurnTimeout."""
         if asks:
+            self.let_go()
             self.idle = self._interrupted = False
         self._tell("outgoing", data)
         self._process.write(data, self.deadlines.left())
@@ -125,6 +130,27 @@ class Channel:
                 yield
             _check_in_time(deadline)
         return reply
+
+    @property
+    def held(self) -> bool:
+        """Whether the CLI has said that it asks the API nothing more."""
+        reply = self._replies.get(self._hold) if self._hold is not None else None
+        return reply is not None and reply.subtype != "error"
+
+    def hold(self) -> None:
+        """Keep the CLI from asking the API anything more before its turn has ended or it is asked something.
+
+        Whatever it would ask by itself ends the turn with an error. Raises CliFailed or TurnTimeout.
+        """
+        if self._hold is None:
+            self._hold = self.send("apply_flag_settings", settings={"env": {LIMIT: "1"}})
+
+    def let_go(self) -> None:
+        """Let the CLI ask the API again; idempotent. Raises CliFailed or TurnTimeout."""
+        if self._hold is not None:
+            self._replies.pop(self._hold, None)
+            self._hold = None
+            self.write(control_line("go", "apply_flag_settings", settings={"env": {LIMIT: ""}}))
 
     def interrupt(self) -> None:
         """Ask the CLI, once, to end its turn; it says so with a result. Raises CliFailed or TurnTimeout."""
@@ -205,6 +231,8 @@ class Channel:
             else:
                 if isinstance(line, Result):
                     self.idle, line = True, self.account.settle(line)
+                    with contextlib.suppress(CliFailed, TurnTimeout):  # the next write says it, too
+                        self.let_go()
                 lines.append(line)
                 if isinstance(line, RateLimitEvent):
                     self.limit = line.rate_limit_info

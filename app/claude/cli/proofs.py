@@ -38,6 +38,7 @@ class Capabilities:
     manifests: bool = False  # it takes the tools' list in advance, else it asks for it
     models: bool = False  # it lists the login's models before it is initialized, else with the first turn
     counting: bool = False  # it counts a conversation's tokens without asking a model
+    held: bool = False  # it can be kept from going on with an answer that was cut, else it is ended at once
     parked: bool = True  # it waits for the results of its calls, else they are told to another process
     tools: bool = True  # the model gets the client's tools as they are
     one_call: bool = True  # the model can be told to call one tool at a time

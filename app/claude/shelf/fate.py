@@ -16,7 +16,8 @@ class Ended:
     `stop_reason` is None where it did not end by itself: the client left, or it `failed`. `idle` says that the CLI has
     ended it too, `exact` that the process remembers the answer as the client was given it, `asked` that the question
     was told, `sound` that the process did nothing wrong. `goes_on` says that another request may continue the
-    conversation, `going_back` that the process may be taken back to before the question.
+    conversation, `going_back` that the process may be taken back to before the question, `held` that the CLI asks the
+    API nothing more.
     """
 
     stop_reason: str | None
@@ -27,6 +28,7 @@ class Ended:
     failed: bool
     goes_on: bool
     going_back: bool
+    held: bool = False
 
 
 What = Literal["keep", "undo", "leave", "kill"]
@@ -36,7 +38,7 @@ class Fate(NamedTuple):
     """What to do with a process, and why, in a word for the count of ended ones.
 
     `keep` puts it on the shelf with all it knows; `undo` does so when its turn has been interrupted, with nothing of
-    the answer to go on from. `leave` ends its input; `kill` ends the process at once.
+    the answer to go on from. `leave` ends its input when the turn has ended; `kill` ends the process at once.
     """
 
     what: What
@@ -48,11 +50,12 @@ def fate(ended: Ended) -> Fate:
     over = "turn_over" if ended.stop_reason is not None else "failed" if ended.failed else "cancelled"
     if not ended.sound:
         return Fate("kill", "failed")
-    if ended.stop_reason in ASKS_ON and not ended.idle:
+    cut = ended.stop_reason in ASKS_ON and not ended.idle
+    if cut and not ended.held:
         return Fate("kill", over)
     # A process whose calls nobody will answer is told so now: the next request need not wait for the end of its turn.
     if ended.exact and (ended.goes_on or (ended.going_back and ended.idle)):
         return Fate("keep", over)
     if ended.going_back and ended.asked:
         return Fate("undo", over)
-    return Fate("leave" if ended.idle else "kill", over)
+    return Fate("leave" if ended.idle or cut else "kill", over)

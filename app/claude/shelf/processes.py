@@ -167,7 +167,7 @@ class Processes:
         self.extra_usage.note(limit, model)
 
     def part_with(self, waiting: Waiting, what: What, cause: str, *, interrupted: bool) -> None:
-        """Carry out what was decided about a turn's process. `interrupted` says that the turn was asked to end."""
+        """Carry out what was decided about a turn's process. `interrupted` says that the turn ends already."""
         if what == "keep" or (what == "undo" and waiting.channel.idle):
             self.shelf.put(waiting)
         elif what == "undo":
@@ -175,7 +175,9 @@ class Processes:
         else:
             if what == "kill":
                 waiting.process.kill()
-            self.registry.dispose(waiting.process, at_once=what == "kill", cause=cause)
+                self.registry.dispose(waiting.process, at_once=True, cause=cause)
+            else:
+                self.shelf.discard(waiting, cause)
             if waiting.kept is not None:
                 # The transcript is whole when its writer is gone; only then may another one go on with it.
                 waiting.process.close(at_once=what == "kill")

@@ -198,11 +198,22 @@ class Attempt:
             try:
                 for line in self.channel.read():
                     batch += parser.feed(line)
+                self._hold()
             except Exception:
                 if batch:
                     yield batch
                 raise
             yield batch
+
+    def _hold(self) -> None:
+        """Keep the CLI from going on by itself with an answer that may be cut."""
+        if not self._can.held or self.parser.ended:
+            return
+        if self.parser.near_bound:
+            self.channel.hold()
+            self.parser.held = True
+        else:
+            self.channel.let_go()
 
     def _until_acknowledged(self) -> Iterator[list[Event]]:
         """Wait for the result of a history line; the next line must not be written before."""

@@ -45,7 +45,11 @@ from app.models import Limits
 
 BLANK_LINE = TextDelta(rb'"\n\n"')
 SYNTHETIC = "<synthetic>"
+BROKE_OFF = "The Claude API's answer broke off; ask again."
 NO_CALL = "You did not call a tool. Call one now, as you were told to."
+# An answer may be cut soon when it has as many bytes as it may have tokens, but for so many: most have three or four
+# for each. What is told of thinking is a summary, by so much shorter.
+NEAR, SUMMARIZED = 256, 4
 # How often the model may be asked within one turn: a tool that does not exist, or (2.1.120) a schema that is satisfied
 # already, makes the CLI ask again, and each time spends.
 MAX_ROUNDS = 16
@@ -66,6 +70,7 @@ class AnswerParser:
         self.model: str | None = None
         self.complaint = ""  # set where it ended without a TurnEnd: tells the model how to mend its answer
         self.open_calls: frozenset[str] | None = None
+        self.held = False  # the CLI has been kept from asking the API more than once
         self.limit: RateLimitInfo | None = None  # what was said last about the plan's use
         self.models: Mapping[str, Limits] = {}  # what was said of the models that were used
         self._options = conversation.options
@@ -73,6 +78,10 @@ class AnswerParser:
         # helps the next turn.
         self._agent = conversation.workplace is not None
         self._work = Work(conversation.show)
+        # Only then is it certain that the answer needs no second message.
+        self._single = not (self._agent or self._options.schema or self._options.tool_choice.must_call)
+        self._lone = False  # the current message has called nothing, and has not broken off
+        self._size = 0  # of the current message, in bytes
         self._conversation = conversation
         self._block = ""  # the kind of the block before in this message
         self._repaired = False
@@ -121,6 +130,15 @@ class AnswerParser:
             return [*self._broken_off(), Retrying(str(line.error or "unknown"))]
         return []
 
+    @property
+    def near_bound(self) -> bool:
+        """Whether the answer may be cut at `max_tokens` soon, and nothing is wanted of the API beyond it.
+
+        The CLI would ask the API to go on, within milliseconds.
+        """
+        bound = self._options.max_tokens
+        return bound is not None and self._single and self._lone and self._size + NEAR >= bound
+
     def repair(self) -> None:
         """Take up another round of the same turn, the last one, after the `complaint`."""
         self.ended, self.complaint, self._repaired = False, "", True
@@ -150,9 +168,11 @@ class AnswerParser:
         before, self._block = self._block, block.type
         match block.type:
             case "tool_use":
+                self._lone = False
                 return self._tools.start(index, block)
             case "redacted_thinking":
                 self._thought = True
+                self._size += len(block.data)
                 return [RedactedThinking(block.data)]
             case "text" if before == "text" and self._conversation.cites:
                 return [TextBreak()]  # what is cited divides a text, even in the middle of a sentence
@@ -163,6 +183,7 @@ class AnswerParser:
     def _on_delta(self, index: int, delta: Delta) -> list[Event]:
         match delta.type:
             case "text_delta":
+                self._size += len(bytes(delta.text))
                 return self._text(bytes(delta.text))
             case "input_json_delta":
                 return self._tools.delta(index, bytes(delta.partial_json))
@@ -170,9 +191,11 @@ class AnswerParser:
                 return [Quote(bytes(delta.citation))]
             case "thinking_delta":
                 self._thought = True
+                self._size += SUMMARIZED * len(bytes(delta.thinking))
                 return [ThinkingDelta(bytes(delta.thinking))]
             case "signature_delta":
                 self._thought = True
+                self._size += len(delta.signature)
                 return [ThinkingSignature(delta.signature)]
         return []
 
@@ -183,6 +206,7 @@ class AnswerParser:
         if self._rounds > MAX_ROUNDS and not self._agent:
             raise CliFailed("The model asked for one thing after the other that it cannot have.", code="cli_error")
         self._whole, self._thought, self._kept, self._block = False, False, self._texts, ""
+        self._lone, self._size = True, 0
         self._tools.forget()
         self._streamed.add(message_id)
         return events + self._named(model)
@@ -191,6 +215,7 @@ class AnswerParser:
         # A stream that breaks off is closed by the CLI itself, without a reason.
         reason = delta.stop_reason
         self._whole = reason is not None
+        self._lone = self._lone and self._whole
         self._stop_reason = reason or self._stop_reason
         self._stop_sequence = delta.stop_sequence
         # The CLI would ask the API to go on, and after a refusal ask again; the client wants neither.
@@ -279,11 +304,9 @@ class AnswerParser:
             self._counted, self._counting = Usage(), _usage(result.usage, Usage())
         self.models = result.model_usage or {}
         if result.is_error:
-            if self._stop_reason == "refusal":
-                return self._end("refusal")
-            raise failure.of_result(result, self.limit, self._tag)
+            return self._on_failure(result)
         if self._broken_off() and result.stop_reason is None:
-            raise AnswerCut("The Claude API's answer broke off; ask again.")
+            raise AnswerCut(BROKE_OFF)
         if self.model is None:
             raise CliFailed("The claude CLI ended the turn without asking the model.", code="cli_error")
         reason = self._stop_reason or result.stop_reason or "end_turn"
@@ -296,6 +319,15 @@ class AnswerParser:
         if self._exact and reason == "end_turn":
             self.open_calls = frozenset()
         return self._end(reason)
+
+    def _on_failure(self, result: Result) -> list[Event]:
+        if self._stop_reason == "refusal":
+            return self._end("refusal")
+        if self.held and result.api_error_status is None:  # it was kept from asking once more
+            if self._whole and self._stop_reason is not None:
+                return self._end(self._stop_reason)
+            raise AnswerCut(BROKE_OFF)
+        raise failure.of_result(result, self.limit, self._tag)
 
     def _in_form(self, schema: dict[str, Any], result: Result, reason: str) -> list[Event]:
         # The client does not see the call that carries the object.

@@ -17,7 +17,7 @@ from app.blocks import AnswerBlocks, as_message
 from app.cancellation import Cancellation
 from app.claude.cli.account import Bill
 from app.claude.cli.channel import Deadlines
-from app.claude.shelf.fate import Ended, Fate, fate
+from app.claude.shelf.fate import ASKS_ON, Ended, Fate, fate
 from app.claude.shelf.memory import digests_of, steps
 from app.claude.shelf.processes import Processes
 from app.claude.shelf.shelf import Taken, Waiting
@@ -316,7 +316,9 @@ class Turn:
         waiting.affinity, waiting.goes_on = self._conversation.affinity, self._conversation.goes_on
         exact = waiting.memory.exact and (waiting.binary.capabilities.parked or not waiting.memory.calls)
         what, why = self._fate(attempt, exact=exact)
-        self._processes.part_with(waiting, what, why, interrupted=reason is not None)
+        # An answer that was cut has ended by itself.
+        ends = reason is not None or self.stop_reason in ASKS_ON
+        self._processes.part_with(waiting, what, why, interrupted=ends)
 
     def _fate(self, attempt: Attempt, *, exact: bool) -> Fate:
         reason = self.cancellation.reason
@@ -331,6 +333,7 @@ class Turn:
                 failed=(self.error_code is not None or self._error is not None) and reason is None,
                 goes_on=self._conversation.goes_on,
                 going_back=self._processes.shelf.undoes(attempt.waiting),
+                held=attempt.channel.held,
             )
         )
 

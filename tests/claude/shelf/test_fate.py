@@ -10,6 +10,7 @@ from app.claude.shelf.fate import Ended, fate
 
 GOOD = Ended("end_turn", idle=True, exact=True, asked=True, sound=True, failed=False, goes_on=True, going_back=True)
 CUT = {"stop_reason": None, "exact": False, "idle": False}
+LENGTH = {"stop_reason": "max_tokens", "exact": False, "idle": False, "held": True}
 
 WAYS = {
     "an answer": ({}, "keep"),
@@ -22,6 +23,8 @@ WAYS = {
     "that, in an older version ": ({"exact": False, "going_back": False}, "leave"),
     "cut at a stop sequence here": ({"stop_reason": "stop_sequence", "exact": False, "idle": False}, "undo"),
     "cut at max_tokens": ({"stop_reason": "max_tokens", "exact": False, "idle": False}, "kill"),
+    "that, of a process that is held": (LENGTH, "undo"),
+    "that, in an older version   ": ({**LENGTH, "going_back": False}, "leave"),
     "a refusal": ({"stop_reason": "refusal", "exact": False, "idle": False}, "kill"),
     "a client that left": (CUT, "undo"),
     "that, in an older version  ": ({**CUT, "going_back": False}, "kill"),

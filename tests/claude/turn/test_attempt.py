@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import contextlib
 import json
 import time
 from pathlib import Path
@@ -15,8 +16,17 @@ from app.claude.cli.proofs import Capabilities
 from app.claude.shelf.memory import Line, digests_of, steps
 from app.claude.shelf.shelf import Taken, Waiting
 from app.claude.turn.attempt import Attempt
-from app.conversation import Conversation, Message, TextBlock, ThinkingBlock, ToolResultBlock, ToolUseBlock
-from app.errors import CliFailed, Overloaded, TurnTimeout
+from app.conversation import (
+    Conversation,
+    Message,
+    Options,
+    TextBlock,
+    ThinkingBlock,
+    ToolChoice,
+    ToolResultBlock,
+    ToolUseBlock,
+)
+from app.errors import AnswerCut, CliFailed, Overloaded, TurnTimeout
 from app.events import TextDelta, TurnEnd, TurnStart
 from app.models import CliModel
 from claude import cli_lines as cli
@@ -407,3 +417,102 @@ def test_lines_postpone_the_idle_deadline():
     process = FakeProcess(*[[cli.raw("system", subtype="status")]] * 8, ANSWER)
     for _ in turn_of(process, deadlines=Deadlines(10, 0.06)).batches():
         time.sleep(0.02)
+
+
+HELD = Capabilities(held=True)
+LIMITS = ({"CLAUDE_CODE_BLOCKING_LIMIT_OVERRIDE": "1"}, {"CLAUDE_CODE_BLOCKING_LIMIT_OVERRIDE": ""})
+
+
+def holds(process):
+    """Return what the process was told of the limit, in order."""
+    settings = [line.get("request", {}).get("settings", {}).get("env") for line in process.written]
+    return [env for env in settings if env in LIMITS]
+
+
+def bounded(process, bound, capabilities=HELD, **options):
+    conversation = Conversation("sonnet", "", (say("user", "Hi"),), options=Options(max_tokens=bound, **options))
+    return turn_on(waiting_on(process, capabilities), conversation)
+
+
+def test_an_answer_that_may_be_cut():
+    """Once an answer is long enough to be cut, its process is kept from going on, until its turn has ended."""
+    words = "word " * 100
+    begun = [cli.message_start(), cli.block_start()]
+    cut = [cli.assistant(words), cli.message_delta("max_tokens"), cli.message_stop()]
+    process = FakeProcess([*begun, cli.text("One")], [cli.text(words)], [cli.control("apply_flag_settings-1")], cut)
+    turn = bounded(process, 500)
+    batches = list(turn.batches())
+    assert batches[-1][-1].stop_reason == "max_tokens"
+    assert turn.channel.held
+    assert [reads for reads, lines in process.writes if lines[0]["type"] == "control_request"] == [0, 2]
+    assert holds(process) == [LIMITS[0]]
+    process.script = [[cli.failed("Prompt is too long")]]
+    turn.channel.read()
+    assert turn.channel.idle
+    assert not turn.channel.held
+    assert holds(process) == [*LIMITS]
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        {"bound": None},
+        {"bound": 10_000},
+        {"bound": 5, "capabilities": Capabilities()},
+        {"bound": 5, "schema": {"type": "object"}},
+        {"bound": 5, "tool_choice": ToolChoice("required")},
+    ],
+    ids=["no bound", "a large one", "an older version", "a form", "a call that must come"],
+)
+def test_an_answer_that_is_not_held(case):
+    """The API may be asked again for what needs it; and nothing is told to a process without need."""
+    process = FakeProcess([*cli.message("Hello")], [cli.result("{}", structured_output={})])
+    turn = bounded(process, **case)
+    with contextlib.suppress(StopIteration):
+        batches = turn.batches()
+        for _ in range(3):
+            next(batches)
+    assert holds(process) == []
+
+
+def test_a_call_lets_go():
+    """A process whose model calls something may ask again, since the call may be the CLI's to answer."""
+    calls = cli.event("content_block_start", index=0, content_block={"type": "tool_use", "id": "t1", "name": "nothing"})
+    process = FakeProcess([cli.message_start()], [calls], ANSWER)
+    list(bounded(process, 5).batches())
+    assert holds(process)[:2] == [*LIMITS]
+
+
+@pytest.mark.parametrize("stop_reason", ["end_turn", None], ids=["whole", "broken off"])
+def test_what_a_held_process_may_not_ask(stop_reason):
+    """An answer that is whole is given, whatever the CLI had wanted of the API then; one that is not has broken off."""
+    said = [cli.message_start(), cli.block_start(), cli.text("Hello")]
+    process = FakeProcess(said, [cli.message_delta(stop_reason), cli.failed("Prompt is too long")])
+    turn = bounded(process, 5)
+    if stop_reason is None:
+        with pytest.raises(AnswerCut):
+            list(turn.batches())
+    else:
+        assert list(turn.batches())[-1][-1].stop_reason == stop_reason
+    assert holds(process) == [*LIMITS]
+
+
+def test_a_held_process_that_is_asked():
+    """Whatever is asked of a process, it may ask the API first."""
+    process = FakeProcess()
+    channel = waiting_on(process).channel
+    channel.hold()
+    channel.write(b'{"type": "user"}\n', asks=True)
+    assert [line.get("type") for line in process.written] == ["control_request", "control_request", "user"]
+    assert holds(process) == [*LIMITS]
+
+
+def test_a_limit_that_is_refused():
+    """A process that does not take the limit is not held."""
+    refused = cli.raw("control_response", response={"subtype": "error", "request_id": "apply_flag_settings-1"})
+    process = FakeProcess([refused])
+    channel = waiting_on(process).channel
+    channel.hold()
+    assert not channel.held
+    channel.read()
+    assert not channel.held

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from app.claude.cli.registry import RECORDS, Registry
 from app.claude.shelf.processes import private_folder
 from app.config import Settings
 from app.config_reading import read_settings
@@ -48,3 +49,10 @@ def _copy(settings: Settings) -> None:
                 "Its clients need a key of the database.",
                 err=True,
             )
+    for worker in sorted(Registry(settings.state_dir / RECORDS).owners()):
+        click.echo(
+            f"A server runs with this state folder, as process {worker}. Unless it uses the database already, what it "
+            "is told from now on is not copied: stop it, give this command again, and start it with "
+            "CLAUDE_PROXY_DATABASE.",
+            err=True,
+        )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 
 import hermetic
@@ -9,6 +10,7 @@ import pytest
 from click.testing import CliRunner
 from server import until
 
+from app.claude.cli.registry import RECORDS, Registry
 from app.console import main
 from app.conversation import Message, TextBlock
 from app.keys.file import KeyFile
@@ -144,6 +146,18 @@ def test_old_turns_beside_new_ones(connect, tmp_path, monkeypatch):
     again.open()
     assert (again.spent(None, now - 60).requests, again.spent(None, now - 2 * 86400).requests) == (30, 50)
     again.close()
+
+
+def test_a_server_that_runs(command, tmp_path):
+    """Who has not stopped the server is told, since what it goes on keeping in its files is not copied."""
+    assert command("database", "copy").stderr == ""
+    (tmp_path / "state" / RECORDS).mkdir()
+    registry = Registry(tmp_path / "state" / RECORDS)
+    registry.start(["sleep", "60"], {"PATH": os.environ["PATH"]}, tmp_path)
+    told = command("database", "copy")
+    registry.close()
+    assert (told.exit_code, f"as process {os.getpid()}." in told.stderr) == (0, True), told.output
+    assert command("database", "copy").stderr == ""
 
 
 def test_nothing_to_copy(command):

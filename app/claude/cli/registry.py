@@ -25,6 +25,8 @@ from app.claude.cli.undertaker import Undertaker
 
 log = logging.getLogger(__name__)
 
+# The folder of the records, in the state folder.
+RECORDS = "processes"
 SWEEP_SECONDS = 2.0
 
 
@@ -114,10 +116,7 @@ class Registry:
         """End the processes of workers that died without closing them; return how many."""
         orphans, paths = [], []
         for path in self._files():
-            try:
-                record = msgspec.json.decode(path.read_bytes(), type=_Record)
-            except (OSError, msgspec.DecodeError):
-                record = None
+            record = _read(path)
             if record is not None and process_identity.running(record.owner, record.owner_started):
                 continue
             if record is not None and process_identity.running(record.pid, record.started):
@@ -130,6 +129,11 @@ class Registry:
         if orphans:
             log.warning("swept orphans=%d", len(orphans))
         return len(orphans)
+
+    def owners(self) -> set[int]:
+        """Return the numbers of the workers that live and have a record here, this one's among them."""
+        records = filter(None, map(_read, self._files()))
+        return {one.owner for one in records if process_identity.running(one.owner, one.owner_started)}
 
     def _end(self, process: Process, *, at_once: bool, cause: str, before: Callable[[], object] = lambda: None) -> None:
         try:
@@ -167,6 +171,13 @@ class Registry:
             return sorted(self._folder.iterdir())
         except OSError:
             return []
+
+
+def _read(path: Path) -> _Record | None:
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=_Record)
+    except (OSError, msgspec.DecodeError):
+        return None
 
 
 def _kill_trees(pids: Sequence[int]) -> None:

@@ -18,7 +18,7 @@ from app.claude.cli.incoming import RateLimitInfo
 from app.claude.cli.login import Login
 from app.claude.cli.mcp import McpServers
 from app.claude.cli.plan import Inquiry, Plan
-from app.claude.cli.registry import Registry
+from app.claude.cli.registry import RECORDS, Registry
 from app.claude.shelf.fate import What
 from app.claude.shelf.keeper import Keeper
 from app.claude.shelf.memory import subject
@@ -49,7 +49,7 @@ class Processes:
         self.locator = Locator(settings)
         self.plan = Plan(catalogue.family, settings.limit_probe)
         self.login = Login(settings.cli_environ, changed=self.plan.forget)
-        self.registry = Registry(settings.state_dir / "processes")
+        self.registry = Registry(settings.state_dir / RECORDS)
         self.shelf = Shelf(
             settings.keep,
             settings.keep_seconds,
@@ -85,7 +85,7 @@ class Processes:
         Raises ConfigError when the state folder cannot be used.
         """
         state = self._settings.state_dir
-        for folder in (state, self._workspace, state / "processes", state / mcp.FOLDER):
+        for folder in (state, self._workspace, state / RECORDS, state / mcp.FOLDER):
             private_folder(folder)
         mcp.remove_old_files(state)
         threading.Thread(target=self.registry.sweep, name="sweep", daemon=True).start()

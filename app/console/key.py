@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import difflib
 import json
 from typing import Any
 
 import click
 import msgspec
 
+from app.agents.table import FAMILIES, MODEL
 from app.claude.shelf.processes import private_folder
 from app.config import Settings
 from app.config_reading import read_settings
@@ -44,6 +46,7 @@ def add(name: str, **given: Any) -> None:
     # The key alone on standard output: KEY=$(claude-max-api key add laptop).
     click.echo(secret)
     click.echo(f"This is the key {name!r}. It is not shown again.", err=True)
+    _doubt(settings, given)
     if first:
         click.echo("From now on every request needs a key, except GET /health.", err=True)
 
@@ -67,6 +70,7 @@ def set_terms(name: str, **given: Any) -> None:
     except (ConfigError, StorageUnavailable) as error:
         raise click.ClickException(str(error)) from None
     click.echo(f"{name}: {'; '.join(described(terms)) or 'no bounds'}", err=True)
+    _doubt(settings, given)
 
 
 @key.command("list")
@@ -124,6 +128,16 @@ def _changed(settings: Settings, given: dict[str, Any]) -> dict[str, Any]:
     if changed.get("login") == THIS_LOGIN:
         changed["login"] = own_login(settings)
     return changed
+
+
+def _doubt(settings: Settings, given: dict[str, Any]) -> None:
+    """Say which names of models mean nothing here."""
+    agents = settings.agents.agents
+    for name in given["models"] or ():
+        if name not in agents and not MODEL.fullmatch(name):
+            near = difflib.get_close_matches(name, (*FAMILIES, *agents), 1)
+            meant = f" (did you mean {near[0]}?)" if near else ""
+            click.echo(f"No model and no agent is called {name}{meant}: requests for it are refused.", err=True)
 
 
 def _store(settings: Settings) -> KeyStore:

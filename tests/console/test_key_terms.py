@@ -76,3 +76,15 @@ def test_shares(key, file, tmp_path):
     assert [(left["per"], left["most"], left["left"], left["estimate"]) for left in told["left"]] == [
         ("five_hour", 20, 15, True), ("seven_day", 5, None, True),
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("command", ["add", "set"])
+def test_models_that_mean_nothing(key, command):
+    """Who misspells a model, or limits a key to one of another maker's, is told that it is refused."""
+    key("add", "bot")
+    told = key(
+        command, "bot" if command == "set" else "other", "--models", "sonnett,gpt-4o,haiku,claude-opus-4.1"
+    ).stderr
+    assert "is called sonnett (did you mean sonnet?)" in told
+    assert "is called gpt-4o:" in told
+    assert told.count("is called") == 2

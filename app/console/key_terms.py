@@ -29,7 +29,7 @@ HELP = {
     "dollars_per_week": "At list price.",
     "share": "Of the plan's five hours, such as 20%: an estimate.",
     "weekly_share": "Of the plan's week: an estimate.",
-    "models": "Families or full names, such as haiku,sonnet.",
+    "models": "Families, full names or agents, such as haiku,sonnet.",
     "expires": "A span such as 90d, or a date.",
     "login": "The one login that may answer: its digest, or `this` for this machine's.",
 }

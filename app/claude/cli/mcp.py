@@ -26,6 +26,8 @@ ANSWER_SECONDS = 30.0
 # How often it is asked while they start; the CLI itself gives up after a time, 30 s if nobody sets MCP_TIMEOUT.
 ASK_EVERY_SECONDS = 0.1
 MAX_WORDS_BYTES = 2000
+# What a server has said is dropped when it is more; looked at with each turn.
+MAX_LOG_BYTES = 2**20
 # A file that has named no server for so long, in seconds, is of a configuration that has changed. It may hold secrets.
 MAX_FILE_SECONDS = 86400.0
 
@@ -114,6 +116,8 @@ class McpServers:
         listed = told.get("tools")
         tools = [str(tool.get("name")) for tool in listed if isinstance(tool, dict)] if isinstance(listed, list) else []
         failed = status not in {"connected", "pending"}
+        if not failed:
+            self._trim(server)
         return McpState(status, tuple(tools), str(told.get("error") or status), self._words(server) if failed else "")
 
     def _words(self, server: McpServer) -> str:
@@ -125,6 +129,12 @@ class McpServers:
                 return said.read(MAX_WORDS_BYTES).decode(errors="replace").strip()
         except OSError:
             return ""
+
+    def _trim(self, server: McpServer) -> None:
+        with contextlib.suppress(OSError):
+            log = self._log(server)
+            if log.stat().st_size > MAX_LOG_BYTES:
+                os.truncate(log, 0)  # it is written at its end, wherever that is
 
     def _described(self, server: McpServer) -> dict[str, Any]:
         if server.url:

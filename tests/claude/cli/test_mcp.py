@@ -13,7 +13,7 @@ import pytest
 from app.agents.agent import McpServer
 from app.claude.cli import mcp_start
 from app.claude.cli.channel import finished
-from app.claude.cli.mcp import FOLDER, MAX_WORDS_BYTES, McpServers, remove_old_files
+from app.claude.cli.mcp import FOLDER, MAX_LOG_BYTES, MAX_WORDS_BYTES, McpServers, remove_old_files
 from app.errors import CliFailed
 
 SERVER = McpServer(name="home", command="home", args=("-v",), env=(("HOME_TOKEN", "hush"),))
@@ -68,11 +68,14 @@ def test_the_start(tmp_path):
 
 
 class Cli:
-    """Says of the server that it has failed."""
+    """Says of the server that it has failed, or something else."""
+
+    def __init__(self, status="failed"):
+        self.status = status
 
     def request(self, *_):
         yield from ()
-        told = {"mcpServers": [{"name": "home", "status": "failed", "error": "gone"}]}
+        told = {"mcpServers": [{"name": "home", "status": self.status, "error": "gone"}]}
         return types.SimpleNamespace(subtype="success", payload=lambda: told)
 
 
@@ -84,3 +87,14 @@ def test_last_words(tmp_path, before):
     assert (state.connected, state.error) == (False, "gone")
     assert state.words.endswith("last words")
     assert len(state.words) <= MAX_WORDS_BYTES
+
+
+@pytest.mark.parametrize("more", [0, 1])
+def test_a_server_that_says_too_much(tmp_path, more):
+    """The file does not grow without end while a server runs; one that goes on writing begins it anew."""
+    log = tmp_path / "home.log"
+    with log.open("ab", buffering=0) as its:
+        its.write(b"x" * (MAX_LOG_BYTES + more))
+        finished(McpServers((SERVER,), tmp_path).settled(Cli("connected")))
+        its.write(b"y")
+    assert log.stat().st_size == (1 if more else MAX_LOG_BYTES + 1)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import fcntl
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -115,13 +114,11 @@ class KeyFile:
 
     @contextlib.contextmanager
     def _locked(self) -> Iterator[None]:
-        """Keep two commands from writing at the same time."""
-        folder = os.open(self.path.parent, os.O_RDONLY)
-        try:
-            fcntl.flock(folder, fcntl.LOCK_EX)
+        """Keep two commands from writing at the same time. Raises ConfigError where another one does not end."""
+        with private_file.locked(self.path) as alone:
+            if not alone:  # what it writes could bring a key back that was revoked
+                raise ConfigError(f"somebody else is writing in {self.path.parent}; try again when that has ended")
             yield
-        finally:
-            os.close(folder)
 
     def _write(self, keys: Iterable[Key]) -> None:
         content = _Content([_Entry(key.name, key.digest.hex(), key.created or "", key.terms) for key in keys])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import itertools
 import json
 import os
@@ -161,3 +162,14 @@ def test_terms_and_other_versions(tmp_path):
     file.path.write_text(text)
     assert [key.terms for key in file.read()] == [Terms(), Terms(tokens_per_day=5)]
     assert file.change("phone", {"tokens_per_day": None, "personal": True}) == Terms(personal=True)
+
+
+def test_another_command_that_does_not_end(file, tmp_path):
+    """Nobody writes beside a command that has stopped in its midst: it could bring back a key that is revoked."""
+    file.add("a")
+    folder = os.open(tmp_path, os.O_RDONLY)
+    fcntl.flock(folder, fcntl.LOCK_EX)
+    with pytest.raises(ConfigError, match="somebody else is writing"):
+        file.revoke("a")
+    os.close(folder)
+    assert file.revoke("a") == 0

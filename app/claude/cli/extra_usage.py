@@ -170,17 +170,12 @@ class ExtraUsageGuard:
 
     def _add(self, extra: Extra, *, told: bool) -> None:
         """Remember extra usage; where its end was not `told`, what was accepted of it stays so until the end it had."""
+        if not self._tells_more(extra, told=told):
+            return
         with self._lock, private_file.locked(self._file.path):
-            self._refresh()
-            key = extra.window, extra.models
-            before = self._known.get(key)
-            if before is not None and before.until + SAME_SECONDS >= extra.until:
+            if not self._tells_more(extra, told=told):
                 return
-            if before is not None and before.accepted and before.until > extra.since and not told:
-                return
-            if before is None and len(self._known) >= MAX_EXTRAS:
-                return
-            self._keep({**self._known, key: extra})
+            self._keep({**self._known, (extra.window, extra.models): extra})
         if self._mode != "allow":
             log.warning(
                 "an answer was billed beyond the plan window=%s models=%s until=%s; further ones are %s",
@@ -189,6 +184,15 @@ class ExtraUsageGuard:
                 _moment(extra.until),
                 "refused" if self._mode == "refuse" else "marked",
             )
+
+    def _tells_more(self, extra: Extra, *, told: bool) -> bool:
+        """Tell whether extra usage is to be remembered beside what is known, or in its place."""
+        known = self.known
+        before = self._known.get((extra.window, extra.models))
+        if before is None:
+            return len(known) < MAX_EXTRAS
+        stays = before.accepted and before.until > extra.since and not told
+        return not stays and before.until + SAME_SECONDS < extra.until
 
     def _drop(self, which: Callable[[Extra], bool], why: str) -> None:
         if not any(map(which, self.known)):

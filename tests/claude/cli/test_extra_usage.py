@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 import threading
 import time
 
@@ -9,7 +11,7 @@ import msgspec
 import pytest
 
 from app.backend import Window
-from app.claude.cli.extra_usage import SAME_SECONDS, UNTOLD_SECONDS, ExtraUsageFile, ExtraUsageGuard
+from app.claude.cli.extra_usage import MAX_EXTRAS, SAME_SECONDS, UNTOLD_SECONDS, ExtraUsageFile, ExtraUsageGuard
 from app.claude.cli.incoming import RateLimitInfo
 from app.errors import ExtraUsage
 
@@ -165,6 +167,30 @@ def test_two_at_the_same_moment(guard, tmp_path, monkeypatch):
     second.join()
     windows = {"seven_day_opus", "seven_day_sonnet"}
     assert [{extra.window for extra in worker.known} for worker in (one, other)] == [windows, windows]
+
+
+def test_many_names(guard, clock):
+    """However many windows there were that have ended, one that is new is remembered."""
+    one = guard()
+    for number in range(MAX_EXTRAS):
+        one.note(told(window=f"seven_day_{number}"), "opus")
+    clock.now = NOW + 101
+    one.note(told(resets_at=NOW + 5000), "opus")
+    with pytest.raises(ExtraUsage):
+        one.check("opus")
+
+
+def test_what_is_known_is_not_written_again(guard, tmp_path):
+    """Answers that tell nothing new wait for nobody who holds the folder."""
+    one = guard("warn")
+    one.note(told(), "opus")
+    folder = os.open(tmp_path, os.O_RDONLY)
+    fcntl.flock(folder, fcntl.LOCK_EX)
+    begun = time.monotonic()
+    for _ in range(20):
+        one.note(told(), "opus")
+    os.close(folder)
+    assert time.monotonic() - begun < 0.5
 
 
 def test_shared_and_kept(guard, tmp_path):

@@ -188,9 +188,10 @@ class Ledger:
             return
         self._tidied = now
         rows_before, days_before = self._clock() - self._row_seconds, self._clock() - self._day_seconds
+        first = self._try(lambda: self._store.first_kept(rows_before))
         removed = 0
-        while not self._closed.is_set():
-            gone = self._try(lambda: self._store.expire(rows_before, days_before, MAX_REMOVED))
+        while first is not None and not self._closed.is_set():
+            gone = self._try(functools.partial(self._store.expire, first, days_before, MAX_REMOVED))
             if not gone:
                 break
             removed += gone

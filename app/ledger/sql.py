@@ -100,16 +100,24 @@ class SqlLedger(abc.ABC):
             for at, owner, failed, ttft_ms, fresh, cached, output in rows
         ]
 
-    def expire(self, rows_before: float, days_before: float, most: int) -> int:
-        """Remove at most so many turns that ended before then, and of older days; return how many are gone."""
+    def first_kept(self, rows_before: float) -> tuple[float, int]:
+        """Return when the first turn ended that is to be kept, and its number: none before then, so many at most."""
+
+        def find(db: Transaction) -> tuple[float, int]:
+            (count,) = db.execute("SELECT count(*) FROM turns").fetchone()
+            # By their time, not by their numbers: what is copied here gets new ones, however old it is.
+            first = "SELECT at, number FROM turns ORDER BY at, number LIMIT 1 OFFSET ?"
+            row = db.execute(first, (count - self.MOST,)).fetchone() if count > self.MOST else None
+            return max((rows_before, 0), (0.0, 0) if row is None else (float(row[0]), int(row[1])))
+
+        return self._do(find)
+
+    def expire(self, first: tuple[float, int], days_before: float, most: int) -> int:
+        """Remove at most so many turns before the `first` that is kept, and of older days; return how many are gone."""
 
         def remove(db: Transaction) -> int:
-            # By their time, not by their numbers: what is copied here gets new ones, however old it is.
-            beyond = "SELECT at, number FROM turns ORDER BY at DESC, number DESC LIMIT 1 OFFSET ?"
-            many = self._last(db).number > self.MOST
-            last = (db.execute(beyond, (self.MOST,)).fetchone() if many else None) or (rows_before, 0)
-            old = "SELECT number FROM turns WHERE at < ? OR (at, number) <= (?, ?) ORDER BY at, number LIMIT ?"
-            gone = db.execute(f"DELETE FROM turns WHERE number IN ({old})", (rows_before, *last, most)).rowcount
+            old = "SELECT number FROM turns WHERE (at, number) < (?, ?) ORDER BY at, number LIMIT ?"
+            gone = db.execute(f"DELETE FROM turns WHERE number IN ({old})", (*first, most)).rowcount
             old = f"SELECT {self.DAYS} FROM days WHERE day < ? ORDER BY day LIMIT ?"
             delete = f"DELETE FROM days WHERE ({self.DAYS}) IN ({old})"
             return int(gone + db.execute(delete, (day_of(days_before), most)).rowcount)

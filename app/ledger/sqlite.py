@@ -98,9 +98,13 @@ class SqliteLedger(SqlLedger):
         self._seen = files
         return found
 
-    def expire(self, rows_before: float, days_before: float, most: int) -> int:
-        """Remove at most so many turns that ended before then, and of older days; return how many are gone."""
-        return super().expire(rows_before, days_before, most) if self._path.exists() else 0
+    def first_kept(self, rows_before: float) -> tuple[float, int]:
+        """Return when the first turn ended that is to be kept, and its number: none before then, so many at most."""
+        return super().first_kept(rows_before) if self._path.exists() else (rows_before, 0)
+
+    def expire(self, first: tuple[float, int], days_before: float, most: int) -> int:
+        """Remove at most so many turns before the `first` that is kept, and of older days; return how many are gone."""
+        return super().expire(first, days_before, most) if self._path.exists() else 0
 
     def identity(self) -> str:
         """Return what tells this file from any other; it is written into it when it is first asked for."""

@@ -59,8 +59,15 @@ class LedgerStore(Protocol):
     def latest(self, since: float, most: int) -> list[Point]:
         """Return at most so many of this host's turns that ended since then, the last ones, the last of them first."""
 
-    def expire(self, rows_before: float, days_before: float, most: int) -> int:
-        """Remove at most so many turns that ended before then, and of older days; return how many are gone."""
+    def first_kept(self, rows_before: float) -> tuple[float, int]:
+        """Return when the first turn ended that is to be kept, and its number.
+
+        No turn is kept that ended before then, and of the others only the last ones, so many at most. All turns are
+        looked at: it is for once before many removals.
+        """
+
+    def expire(self, first: tuple[float, int], days_before: float, most: int) -> int:
+        """Remove at most so many turns before the `first` that is kept, and of older days; return how many are gone."""
 
     def wipe(self) -> None:
         """Take what was removed off the disk, where that does not happen by itself."""

@@ -142,10 +142,10 @@ def test_news(open_store):
     two.write("here 2", [(6, entry(at - 9 * DAY))])
     news, mark = one.news(mark, "here 1", at - 8 * DAY)
     assert news == []
-    assert one.expire(0.0, 0.0, 100) == 0
-    assert one.expire(at - 8 * DAY, 0.0, 100) == 2  # the last one among them
+    assert one.expire((0.0, 0), 0.0, 100) == 0
+    assert one.expire((at - 8 * DAY, 0), 0.0, 100) == 2  # the last one among them
     assert one.news(mark, "here 1", at - 8 * DAY)[0] == []
-    assert one.expire(at + 1, 0.0, 100) == 5
+    assert one.expire((at + 1, 0), 0.0, 100) == 5
     assert one.news(mark, "here 1", at - 8 * DAY)[0] == []
     two.write("here 2", [(7, entry(at))])
     assert [spent.requests for *_, spent in one.news(mark, "here 1", at - 8 * DAY)[0]] == [1]
@@ -196,9 +196,8 @@ def test_programs(store, monkeypatch):
 def test_expiry(store):
     """Turns and days that are too old go, so many at a time, and each of its own age."""
     store.write("here 1", numbered([entry(NOON - age * DAY) for age in (800, 40, 40, 40, 1)]))
-    assert store.expire(NOON - 30 * DAY, NOON - 730 * DAY, 2) == 3
-    assert store.expire(NOON - 30 * DAY, NOON - 730 * DAY, 2) == 2
-    assert store.expire(NOON - 30 * DAY, NOON - 730 * DAY, 2) == 0
+    first = store.first_kept(NOON - 30 * DAY)
+    assert [store.expire(first, NOON - 730 * DAY, 2) for _ in range(3)] == [3, 2, 0]
     store.wipe()
     assert [part.requests for part in store.sums("day", Since(0, "1970-01-01"))] == [3, 1]
     assert [part.requests for part in store.sums("day", Since(0))] == [1]
@@ -208,8 +207,8 @@ def test_bounded(store, monkeypatch):
     """However young, so many turns are kept."""
     monkeypatch.setattr(type(store), "MOST", 5)
     store.write("here 1", numbered([entry() for _ in range(20)]))
-    while store.expire(0.0, 0.0, 4):
-        pass
+    first = store.first_kept(0.0)
+    assert [store.expire(first, 0.0, 4) for _ in range(5)] == [4, 4, 4, 3, 0]
     assert [part.requests for part in store.sums("day", Since(0))] == [5]
     assert requests(store) == 20
 

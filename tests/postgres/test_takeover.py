@@ -102,7 +102,7 @@ def test_the_ledger(command, connect, tmp_path):
     note("here 1", 0, 0, 1, dollars=0.25)
     note("here 2", 0, login="ann", client="a\0b", model="sonnet", ttft_ms=7)
     note("here 3", *[100] * 1200)
-    file.expire(now - 50 * 86400, 0, 200)
+    file.expire((now - 50 * 86400, 0), 0, 200)
     FileWindows(folder / WINDOWS_FILE).merge(
         {Place(login, "five_hour"): Seen(now + 60, 40.0, 30.0, 1.0, now) for login in ("", "ann")}
     )
@@ -140,7 +140,8 @@ def test_old_turns_beside_new_ones(connect, tmp_path, monkeypatch):
     old.write("x", [(number, Entry(request="old", at=now - 86400)) for number in range(50)])
     old.close()
     list(take_over(tmp_path, there._database, 60))
-    while there.expire(0, 0, 7):
+    first = there.first_kept(0)
+    while there.expire(first, 0, 7):
         pass
     again = Ledger(there, 30, 730)
     again.open()

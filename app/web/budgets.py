@@ -77,9 +77,10 @@ class Budgets:
         if caller.key is None:
             return
         with self._lock:
-            for left in self.left(caller.owner, caller.terms):
-                if left.left <= 0:
-                    raise KeyBudget(_sentence(caller.key, left), retry_after=self._until(left.resets_at))
+            used_up = [one for one in self.left(caller.owner, caller.terms) if one.left <= 0]
+            if used_up:
+                last = max(used_up, key=lambda one: one.resets_at)
+                raise KeyBudget(_sentence(caller.key, last), retry_after=self._until(last.resets_at))
             self.check_reserve(caller, model)
             if caller.terms.bounded:
                 self._running[caller.owner] += 1
@@ -123,7 +124,7 @@ class Budgets:
         tightest: dict[str, Left] = {}
         for one in self.left(caller.owner, caller.terms):
             before = tightest.get(one.unit)
-            if before is None or one.left < before.left:
+            if before is None or _tightness(one) < _tightness(before):
                 tightest[one.unit] = one
         for unit, one in tightest.items():
             name = "share" if unit == PER_CENT else unit
@@ -153,21 +154,28 @@ class Budgets:
             or caller.key in self._admins
         ):
             return
-        family = self._family(model)
+        family, beyond = self._family(model), list[tuple[float, str]]()
         windows: Mapping[str, Window] = self._backend.status().plan.windows
         for name, window in windows.items():
             meant = name in WINDOW_SECONDS or name == f"seven_day_{family}"
             if meant and window.used_percent is not None and window.used_percent >= 100 * (1 - self._reserve):
-                resets_at = window.resets_at or self._clock() + WINDOW_SECONDS["five_hour"]
-                window_words = WINDOW_WORDS.get(name, name.replace("_", " "))
-                raise PlanReserved(
-                    f"The rest of the plan's {window_words} is reserved for other keys "
-                    f"(CLAUDE_PROXY_RESERVE={_number(100 * self._reserve)}%) until {_moment(resets_at)}.",
-                    retry_after=self._until(resets_at),
-                )
+                beyond.append((window.resets_at or self._clock() + WINDOW_SECONDS["five_hour"], name))
+        if beyond:
+            resets_at, name = max(beyond)
+            window_words = WINDOW_WORDS.get(name, name.replace("_", " "))
+            raise PlanReserved(
+                f"The rest of the plan's {window_words} is reserved for other keys "
+                f"(CLAUDE_PROXY_RESERVE={_number(100 * self._reserve)}%) until {_moment(resets_at)}.",
+                retry_after=self._until(resets_at),
+            )
 
     def _until(self, moment: float) -> int:
         return max(1, math.ceil(moment - self._clock()))
+
+
+def _tightness(left: Left) -> tuple[float, float]:
+    """Return what is less the sooner a budget holds back, and of those that are used up the longer."""
+    return max(0.0, left.left), -left.resets_at
 
 
 def _sentence(key: str, left: Left) -> str:

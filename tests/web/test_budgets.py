@@ -65,6 +65,24 @@ def test_used_up(terms, spent):
     desk.enter(**terms)
 
 
+def test_several_used_up():
+    """Where several budgets are used up a client is told when the last of them begins anew: before that none helps."""
+    desk, terms = Desk(reserve=0.2), {"tokens_per_day": 100, "tokens_per_week": 200, "requests_per_day": 9}
+    desk.leave(desk.enter(**terms), output_tokens=300)
+    with pytest.raises(KeyBudget, match="200 tokens of the week") as refused:
+        desk.enter(**terms)
+    assert refused.value.retry_after == period("week", NOW)[1] - NOW
+    app = flask.Flask(__name__)
+    with app.app_context():
+        flask.g.record = type("Record", (), {"caller": Caller(key="phone", owner="phone.1", terms=Terms(**terms))})()
+        assert desk.budgets.mark(flask.Response()).headers["x-ratelimit-limit-tokens"] == "200"
+    windows = {"five_hour": Window(90.0, RESET, None, NOW), "seven_day": Window(85.0, RESET + 86400, None, NOW)}
+    desk.backend.tell(plan=PlanStatus(windows, []))
+    with pytest.raises(PlanReserved, match="week") as refused:
+        desk.enter()
+    assert refused.value.retry_after == 3600 + 86400
+
+
 @pytest.mark.parametrize(
     ("own", "used"),
     [

@@ -19,7 +19,7 @@ import msgspec
 from app import moments, private_file
 from app.backend import Extra, Window
 from app.claude.cli.incoming import RateLimitInfo
-from app.claude.cli.plan import models_of
+from app.claude.cli.plan import SAME_SECONDS, models_of
 from app.errors import ExtraUsage, ProxyError
 
 log = logging.getLogger(__name__)
@@ -28,8 +28,6 @@ Mode = Literal["refuse", "warn", "allow"]
 FILE = "extra-usage.json"
 # Where the API does not say when the plan pays again, requests are refused for so many seconds.
 UNTOLD_SECONDS = 3600.0
-# Two times of reset that are no further apart, in seconds, are one.
-SAME_SECONDS = 60.0
 # So many windows are remembered; their names come from outside.
 MAX_EXTRAS = 16
 FULL_PERCENT = 100.0

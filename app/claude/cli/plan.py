@@ -31,6 +31,8 @@ MAX_WINDOWS = 16
 USAGE_FRESH_SECONDS = 300.0
 USAGE_WAIT_SECONDS = 10.0
 USAGE_PAUSE_SECONDS = 3.0
+# Two times of reset that are no further apart, in seconds, are one.
+SAME_SECONDS = 60.0
 EVERY_MODEL = "all"
 
 
@@ -151,10 +153,10 @@ class Plan:
         if name not in self._windows and len(self._windows) >= MAX_WINDOWS:
             return
         before = self._windows.get(name)
-        if used is None and before is not None and before.resets_at == resets_at:
-            used = before.used_percent  # a plain `allowed` does not say how much
         if used is None and status == "rejected":
             used = 100.0
+        if used is None and before is not None and _same(before.resets_at, resets_at):
+            used = before.used_percent  # a plain `allowed` does not say how much
         self._windows[name] = Window(used, resets_at, status, self._clock())
 
     def _refusing(self, model: str) -> list[tuple[str, str]]:
@@ -211,6 +213,11 @@ def models_of(window: str, family: str) -> str:
 
 def _percent(told: RateLimitInfo | RateWindow) -> float | None:
     return None if told.utilization is None else round(told.utilization * 100, 2)
+
+
+def _same(one: float | None, other: float | None) -> bool:
+    """Tell whether two times of reset are one: `get_usage` tells it to the millisecond, an answer to the second."""
+    return one == other if one is None or other is None else abs(one - other) <= SAME_SECONDS
 
 
 def _unix(text: Any) -> float | None:

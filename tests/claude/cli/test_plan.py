@@ -77,6 +77,21 @@ def test_plain_allowed_keeps_the_use(plan, time):
     assert plan.windows["five_hour"].used_percent is None
 
 
+def test_one_window_of_two_sources(plan):
+    """What `get_usage` told of a window stays known when an answer names its reset by the second."""
+    plan.note_usage({"five_hour": {"utilization": 85, "resets_at": "2026-11-18T12:06:39.943648+00:00"}})
+    reset = round(plan.windows["five_hour"].resets_at)
+    plan.note(info(resetsAt=reset, rateLimitType="five_hour"))
+    assert plan.windows["five_hour"] == Window(85, reset, "allowed", NOW)
+
+
+def test_refused_is_used_up(plan):
+    """A window that the API refuses is used up, whatever was told of it before."""
+    plan.note(info("allowed_warning", resetsAt=NOW + HOUR, rateLimitType="five_hour", utilization=0.97))
+    plan.note(info("rejected", resetsAt=NOW + HOUR, rateLimitType="five_hour"))
+    assert plan.windows["five_hour"].used_percent == 100
+
+
 def test_usage(plan):
     """What `get_usage` tells: percentages and ISO times; whatever is not a window is left out."""
     plan.note_usage(

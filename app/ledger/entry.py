@@ -114,11 +114,11 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
-def of(summary: RequestSummary, at: float, login: str = "") -> Entry:
-    """Return the entry of a turn that ended at that moment (unix seconds), paid for by that login."""
+def of(summary: RequestSummary, login: str = "") -> Entry:
+    """Return the entry of a turn that has ended, paid for by that login."""
     return Entry(
         request=summary.id,
-        at=at,
+        at=summary.ended_at or summary.at,
         owner=summary.owner,
         key=summary.key or "",
         client=summary.program,
@@ -144,7 +144,7 @@ def correcting(summary: RequestSummary, more: Correction, login: str = "") -> En
     """Return the entry of what was found out about a turn that had ended; it counts when that turn did."""
     return Entry(
         request=summary.id,
-        at=summary.at + summary.ms / 1000,
+        at=summary.ended_at or summary.at,
         owner=summary.owner,
         key=summary.key or "",
         client=summary.program,

@@ -93,7 +93,7 @@ class Ledger:
     def observe(self, summary: RequestSummary) -> None:
         """Take a request that has ended; only turns count."""
         if summary.turn:
-            self.note(entry.of(summary, self._clock(), self._login()))
+            self.note(entry.of(summary, self._login()))
 
     def amend(self, summary: RequestSummary, more: Correction) -> None:
         """Take what was found out about a request that had ended."""

@@ -41,15 +41,15 @@ STRANGER = Caller(view="")
 class RequestSummary(msgspec.Struct, frozen=True, kw_only=True):
     """One request, running or ended, for the readers of records.
 
-    `at` is in unix seconds, times are in milliseconds, and None where they are not known. `owner` is the key's
-    identity, never shown; `admitted` says that the caller was let in. `turn` says that a turn began, which takes
-    a request that was understood. `route` is the rule, not the `path`, which a client makes up. `code` is the error's,
-    also of one that ended a stream, and `words` is what that says, without what was said; `cancelled` is the code of
-    what ended the turn from outside; `extra_usage` says that extra usage pays for it, beyond the plan. Several turns
-    of one request are added up. The token counts are disjoint. `program` is what the client calls
-    itself, and `asked` what it calls the model. `dollars` are at list price, without those of the `unpriced` turns,
-    which are not known yet. `trace` and `trace_state` are the client's headers that say of which trace the request is
-    a part. `instead_of` is the model that was meant, where another one was asked.
+    `at` and `ended_at` are in unix seconds, times are in milliseconds, and None where they are not known. `owner` is
+    the key's identity, never shown; `admitted` says that the caller was let in. `turn` says that a turn began, which
+    takes a request that was understood. `route` is the rule, not the `path`, which a client makes up. `code` is the
+    error's, also of one that ended a stream, and `words` is what that says, without what was said; `cancelled` is the
+    code of what ended the turn from outside; `extra_usage` says that extra usage pays for it, beyond the plan. Several
+    turns of one request are added up. The token counts are disjoint. `program` is what the client calls itself, and
+    `asked` what it calls the model. `dollars` are at list price, without those of the `unpriced` turns, which are not
+    known yet. `trace` and `trace_state` are the client's headers that say of which trace the request is a part.
+    `instead_of` is the model that was meant, where another one was asked.
     """
 
     id: str
@@ -84,6 +84,7 @@ class RequestSummary(msgspec.Struct, frozen=True, kw_only=True):
     heartbeats: int = 0
     extra_usage: bool = False
     running: bool = False
+    ended_at: float | None = None
     trace: str = ""
     trace_state: str = ""
 
@@ -110,6 +111,7 @@ class RequestRecord:
         self._route, self._method, self._path = route, method, path
         self._at = time.time()
         self._began = time.monotonic()
+        self._ended_at: float | None = None
         self._held = contextlib.ExitStack()
 
     @property
@@ -141,6 +143,8 @@ class RequestRecord:
 
     def summary(self, *, running: bool = True) -> RequestSummary:
         """Return what is known now."""
+        if not running and self._ended_at is None:
+            self._ended_at = time.time()
         turns = self.turns or ()
         usage = sum((turn.usage for turn in turns), Usage())
         firsts = [turn.first_token_ms for turn in turns if turn.first_token_ms is not None]
@@ -182,6 +186,7 @@ class RequestRecord:
             heartbeats=self.heartbeats,
             extra_usage=any(turn.extra_usage and turn.model is not None for turn in turns),
             running=running,
+            ended_at=self._ended_at,
             trace=self.trace,
             trace_state=self.trace_state,
         )

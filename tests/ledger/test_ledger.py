@@ -130,13 +130,14 @@ def test_corrections(open_ledger, path):
 
 
 def test_a_correction_after_midnight(open_ledger, path):
-    """What is found out later counts when the turn did: no day has fewer requests without a price than none."""
-    ledger, began = open_ledger(), time.time() - 2 * DAY
-    turn = {"id": "req_1", "at": began, "route": "/v1/chat/completions", "turn": True, "model": "claude-sonnet-5"}
-    ledger.note(entry(1, at=began + 1, owner="", dollars=0, unpriced=1, client=""))
-    ledger.amend(RequestSummary(**turn, unpriced=1, ms=1000), Correction(Usage(), 0.125, priced=True))
+    """What is found out later counts when the turn did, whatever sleep or a set clock did to its length."""
+    ledger, ended = open_ledger(), time.time() - 2 * DAY
+    turn = {"id": "req_1", "at": ended - DAY, "ms": 1000, "ended_at": ended, "model": "claude-sonnet-5", "unpriced": 1}
+    summary = RequestSummary(**turn, route="/v1/chat/completions", turn=True)
+    ledger.observe(summary)
+    ledger.amend(summary, Correction(Usage(), 0.125, priced=True))
     ledger.close()
-    day = time.strftime("%Y-%m-%d", time.localtime(began + 1))
+    day = time.strftime("%Y-%m-%d", time.localtime(ended))
     assert rows(path, "SELECT day, requests, dollars, unpriced FROM days") == [(day, 1, 0.125, 0)]
 
 

@@ -35,6 +35,15 @@ def test_turns_are_added_up():
     assert (summary.input_tokens, summary.output_tokens, summary.ttft_ms, summary.stop) == (6, 8, 2, "end_turn")
 
 
+def test_one_end():
+    """A request ends once, however often it is told of."""
+    record = RequestRecord("/v1/x")
+    assert record.summary().ended_at is None
+    first = record.summary(running=False).ended_at
+    assert first is not None
+    assert record.summary(running=False).ended_at == first
+
+
 def test_another_model():
     """Where another model is asked than the one that was meant, that one is named."""
     record = RequestRecord("/v1/x")

@@ -67,11 +67,8 @@ class PostgresStore(SqlStore):
 
         return self._do(look, whole=False)
 
-    def leave(self, ticket: int) -> None:
-        """Give the place to the next; idempotent."""
-        self._owed.add(ticket)
+    def _give_back(self, ticket: int) -> None:
         self._do(lambda db: db.execute("DELETE FROM queue WHERE ticket = ?", (ticket,)), whole=False)
-        self._owed.discard(ticket)
 
     def load(self, name: SessionName) -> Session | None:
         """Return a session that has not expired, and note that it was used: one way to the database and back."""

@@ -51,6 +51,7 @@ class SqlStore(abc.ABC):
         self._failed = float("-inf")  # when nothing could be cleared away, on the monotonic clock
         self._dropped = False  # something is gone whose bytes are still on the disk
         self._owed: set[int] = set()  # tickets that could not be given back yet
+        self._files = 1  # how many files of sessions there were: a new one gives the same numbers to others
 
     @abc.abstractmethod
     def _do(self, work: Callable[[Any], T]) -> T:
@@ -65,12 +66,23 @@ class SqlStore(abc.ABC):
         """Have another owner's tree to oneself as well; return False, at once, where somebody else has it."""
 
     @abc.abstractmethod
-    def leave(self, ticket: int) -> None:
-        """Give the place to the next; idempotent."""
+    def _give_back(self, ticket: int) -> None:
+        """Take a ticket out of the queue, if it is there."""
 
     @abc.abstractmethod
     def close(self) -> None:
         """Let go of files and connections; idempotent."""
+
+    def leave(self, ticket: int) -> None:
+        """Give the place to the next; idempotent. What fails is tried again with the next look of anybody."""
+        self._owed.discard(ticket)  # while one tries no other does: a slow store would get slower
+        files = self._files
+        try:
+            self._give_back(ticket)
+        except BaseException:
+            if files == self._files:
+                self._owed.add(ticket)
+            raise
 
     def _leave_owed(self) -> None:
         """Give back what could not be: nobody else would, as long as this server lives."""

@@ -73,11 +73,8 @@ class SqliteStore(SqlStore):
 
         return self._do(look)
 
-    def leave(self, ticket: int) -> None:
-        """Give the place to the next; idempotent."""
-        self._owed.add(ticket)
+    def _give_back(self, ticket: int) -> None:
         self._do(lambda db: db.execute("DELETE FROM queue WHERE ticket = ?", (ticket,)))
-        self._owed.discard(ticket)
 
     def close(self) -> None:
         """Close the file; idempotent."""
@@ -92,7 +89,8 @@ class SqliteStore(SqlStore):
             if error.aside is None:
                 raise SessionStorageFailed(f"The session could not be read or saved: {error}.") from error
             log.error("sessions begin anew; the damaged file is %s", error.aside)  # noqa: TRY400 - it says it all
-            self._owed.clear()  # the new file gives their numbers to others
+            self._files += 1
+            self._owed.clear()
             raise SessionStorageFailed(
                 "The file of sessions is damaged and was put aside; sessions begin anew."
             ) from error

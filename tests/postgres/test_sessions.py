@@ -142,6 +142,29 @@ def test_a_place_that_cannot_be_given_back(store, open_store, monkeypatch):
     assert not store.is_first(later)
 
 
+def test_a_place_that_is_given_back_slowly(store, monkeypatch):
+    """While one gives a place back, however slowly, the looks of others do not do so as well."""
+    first, second = store.join(KEY), store.join(SessionName("", "another"))
+    give_back, began, go_on = store._give_back, threading.Event(), threading.Event()
+    asked = []
+
+    def slowly(ticket):
+        asked.append(ticket)
+        began.set()
+        go_on.wait(5)
+        give_back(ticket)
+
+    monkeypatch.setattr(store, "_give_back", slowly)
+    leaving = threading.Thread(target=store.leave, args=(first,))
+    leaving.start()
+    began.wait()
+    assert store.is_first(second)
+    go_on.set()
+    leaving.join()
+    assert store.is_first(second)
+    assert asked == [first]
+
+
 def test_shared_turns(store):
     """Conversations with the same beginning share its messages, each owner for itself, until the last of them goes."""
     messages = [said("a", number) for number in range(10)]

@@ -136,13 +136,17 @@ class Ledger:
                 self._closed.wait(GATHER_SECONDS)
                 self._wake.clear()
             try:
-                self._write()
-                if time.monotonic() >= self._look_at:
-                    self._look_at = time.monotonic() + LOOK_SECONDS
-                    self._look()
+                self._keep_up()
                 self._tidy()
             except Exception:
                 log.exception("usage not kept")  # never the end of the thread
+
+    def _keep_up(self) -> None:
+        """Write what waits, and now and then read what others have written."""
+        self._write()
+        if time.monotonic() >= self._look_at:
+            self._look_at = time.monotonic() + LOOK_SECONDS
+            self._look()
 
     def _write(self) -> None:
         """Write what waits; where that fails it waits on, and is tried again later."""
@@ -196,6 +200,7 @@ class Ledger:
                 break
             removed += gone
             time.sleep(TIDY_PAUSE_SECONDS)
+            self._keep_up()  # there may be a thousand rounds
         if removed:
             self._store.wipe()
             self._version += 1

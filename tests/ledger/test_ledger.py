@@ -194,6 +194,25 @@ def test_a_week_over_restarts(open_ledger, path, monkeypatch):
     assert open_ledger(row_days=1).spent("ann.1", now - 7 * DAY).tokens == 11
 
 
+def test_much_to_remove(open_ledger, path, monkeypatch):
+    """However long it takes to remove what is too old, turns are written meanwhile, and others' are heard of."""
+    monkeypatch.setattr(module, "MAX_REMOVED", 1)
+    other = open_ledger()
+    for number in range(500):
+        other.note(entry(number, at=time.time() - 40 * DAY))
+    other.close()
+    tidied = open_ledger(row_days=30)
+    until(lambda: rows(path)[0][0] < 490)
+    tidied.note(entry(501))
+    another = open_ledger(row_days=3650)
+    another.note(entry(502))
+    until(lambda: rows(path, "SELECT count(*) FROM turns WHERE request IN ('req_501', 'req_502')") == [(2,)])
+    until(lambda: tidied.spent(None, time.time() - 60).requests == 2)
+    assert rows(path)[0][0] > 50
+    tidied.close()
+    another.close()
+
+
 def test_bounded_rows(open_ledger, path, monkeypatch):
     """However many turns there are, so many rows are kept."""
     monkeypatch.setattr(SqliteLedger, "MOST", 50)

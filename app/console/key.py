@@ -16,7 +16,7 @@ from app.config import Settings
 from app.config_reading import read_settings
 from app.console.key_terms import budgets_left, changes, described, terms_options
 from app.console.own_login import own_login
-from app.errors import ConfigError, StorageUnavailable
+from app.errors import ConfigError, DatabaseFailed, StorageUnavailable
 from app.keys.store import KeyStore
 from app.keys.terms import THIS_LOGIN, Terms
 from app.storage import open_storage
@@ -83,7 +83,11 @@ def list_keys(*, as_json: bool) -> None:
         kept = store.read()
     except (ConfigError, StorageUnavailable) as error:
         raise click.ClickException(str(error)) from None
-    left = budgets_left(settings, kept or ())
+    try:
+        left = budgets_left(settings, kept or ())
+    except DatabaseFailed as error:
+        left = {}
+        click.echo(f"What is left of the budgets is not known: {error}", err=True)
     if as_json:
         told: list[dict[str, Any]] = [{"name": one.name, "from": "CLAUDE_PROXY_API_KEYS"} for one in settings.api_keys]
         told += [

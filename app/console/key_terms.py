@@ -11,12 +11,13 @@ import click
 
 from app.backend import WINDOW_WORDS
 from app.config import Settings
-from app.errors import DatabaseFailed
 from app.keys.key import Key
 from app.keys.terms import READERS, Amount, Terms, period
 from app.ledger import shares
-from app.ledger.ledger import Ledger
-from app.ledger.place import open_store, open_windows
+from app.ledger.place import file_of, open_store, open_windows
+from app.ledger.sqlite import SqliteReader
+from app.ledger.store import Mark
+from app.ledger.sums import SPAN_SECONDS, Sums
 from app.ledger.windows import Place, Seen
 from app.storage import open_storage
 
@@ -93,27 +94,27 @@ class Budget(NamedTuple):
 
 
 def budgets_left(settings: Settings, keys: Iterable[Key]) -> dict[str, list[Budget]]:
-    """Return what is left of the amounts and shares of these keys, by their names, as far as the disk has it."""
+    """Return what is left of the amounts and shares of these keys, by their names. Raises DatabaseFailed."""
     bounded = [key for key in keys if key.terms.bounded]
     if not bounded:
         return {}
     database = open_storage(settings).database
-    kept = Ledger(open_store(settings, database), settings.usage_days, settings.usage_sum_days)
-    kept.open()
-    try:
-        seen = open_windows(settings, database).merge({})
-    except DatabaseFailed:
-        seen = {}  # what is left of shares is not known now
-    try:
-        return {
-            key.name: [
-                *(_budget(kept, key, amount) for amount in key.terms.amounts()),
-                *(_share(kept, seen, key, window, most) for window, most in key.terms.shares()),
-            ]
-            for key in bounded
-        }
-    finally:
-        kept.close()
+    # Only read: what is too old in it, or wrong with it, is for the server, which may have other settings.
+    store = SqliteReader(file_of(settings)) if database is None else open_store(settings, database)
+    kept, mark, ended = Sums(), Mark(), False
+    while not ended:
+        before = mark
+        news, mark = store.news(before, "", time.time() - SPAN_SECONDS)
+        kept.add_all(news)
+        ended = mark == before
+    seen = open_windows(settings, database).merge({})
+    return {
+        key.name: [
+            *(_budget(kept, key, amount) for amount in key.terms.amounts()),
+            *(_share(kept, seen, key, window, most) for window, most in key.terms.shares()),
+        ]
+        for key in bounded
+    }
 
 
 def described(terms: Terms, left: Sequence[Budget] = ()) -> list[str]:
@@ -139,15 +140,15 @@ def described(terms: Terms, left: Sequence[Budget] = ()) -> list[str]:
     return said
 
 
-def _budget(kept: Ledger, key: Key, amount: Amount) -> Budget:
+def _budget(kept: Sums, key: Key, amount: Amount) -> Budget:
     begins, ends = period(amount.span, time.time())
-    spent = kept.spent(key.identity, begins)
-    used = spent.likely_dollars(kept.spent(None, begins)) if amount.unit == DOLLARS else getattr(spent, amount.unit)
+    spent = kept.since(key.identity, begins)
+    used = spent.likely_dollars(kept.since(None, begins)) if amount.unit == DOLLARS else getattr(spent, amount.unit)
     return Budget(amount.most, amount.most - used, amount.unit, amount.span, ends)
 
 
-def _share(kept: Ledger, seen: Mapping[Place, Seen], key: Key, window: str, most: float) -> Budget:
-    share = shares.last_known(kept.spent, seen, key.identity, window, time.time())
+def _share(kept: Sums, seen: Mapping[Place, Seen], key: Key, window: str, most: float) -> Budget:
+    share = shares.last_known(kept.since, seen, key.identity, window, time.time())
     if share is None:
         return Budget(100 * most, None, PER_CENT, window, None, estimate=True)
     left = round(100 * (most - share.used), 2)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import sqlite3
 import time
 
 import pytest
@@ -88,3 +90,20 @@ def test_models_that_mean_nothing(key, command):
     assert "is called sonnett (did you mean sonnet?)" in told
     assert "is called gpt-4o:" in told
     assert told.count("is called") == 2
+
+
+def test_only_read(key, tmp_path):
+    """Listing changes nothing in the ledger: a file that another version wrote stays, and no use is made up."""
+    key("add", "phone", "--tokens-per-day", "2M")
+    path = tmp_path / "state" / "usage.db"
+    ledger = SqliteLedger(path)
+    ledger.write("w", [(1, Entry(request="req_1", at=time.time()))])
+    ledger.close()
+    with contextlib.closing(sqlite3.connect(path)) as db:
+        db.execute("PRAGMA user_version = 99")
+    before = path.read_bytes()
+    result = key("list")
+    assert "2,000,000 tokens per day" in result.stdout
+    assert "left until" not in result.stdout
+    assert "What is left of the budgets is not known" in result.stderr
+    assert path.read_bytes() == before

@@ -162,8 +162,9 @@ class ExtraUsageGuard:
             return told and seen is not None and (seen.used_percent or 0) < FULL_PERCENT
 
         self._drop(is_over, "the plan has something left again")
-        if self._clock() - self._looked_at >= self._probe:
-            self._looked_at = self._clock()
+        now = self._clock()
+        if not 0 <= now - self._looked_at < self._probe:  # a clock that was set back, too
+            self._looked_at = now
             self._look()
 
     def _add(self, extra: Extra, *, told: bool) -> None:

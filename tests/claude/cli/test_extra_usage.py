@@ -217,6 +217,12 @@ def test_looks_without_a_request(guard, clock):
         with pytest.raises(ExtraUsage):
             one.check("opus")
     assert looked == [NOW + 30, NOW + 90]
+    clock.now -= 1000  # it was set back
+    for _ in range(2):
+        with pytest.raises(ExtraUsage):
+            one.check("opus")
+    assert looked[2:] == [NOW + 90 - 1000]
+    clock.now += 1000
     windows["five_hour"] = Window(40.0, NOW + 9000, None, NOW - 1)  # told before
     with pytest.raises(ExtraUsage):
         one.check("opus")

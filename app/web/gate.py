@@ -20,6 +20,7 @@ import flask
 from app.address import is_loopback
 from app.config import Settings
 from app.errors import Forbidden
+from app.keys.terms import UNITS
 from app.web import PROBE
 
 PREFLIGHT = {
@@ -38,8 +39,8 @@ LINKED = frozenset({"page.show", "docs.index", "docs.show"})
 EXPOSED = (
     "x-request-id, request-id, openai-processing-ms, x-session-id, x-proxy-served, x-proxy-fallback, x-proxy-ignored, "
     "x-proxy-interrupted, x-proxy-billing, x-proxy-count, x-proxy-demo, x-proxy-captured, x-proxy-claude-session, "
-    "x-should-retry, Retry-After, WWW-Authenticate"
-)
+    "x-should-retry, Retry-After, WWW-Authenticate, "
+) + ", ".join(f"x-ratelimit-{what}-{unit}" for unit in (*UNITS, "share") for what in ("limit", "remaining", "reset"))
 
 
 class Gate:

@@ -13,8 +13,8 @@ def written(unix: float) -> str | None:
     return None
 
 
-def local(unix: float) -> str:
-    """Return a moment (unix seconds) on this machine's clock, to the minute, for people."""
+def local(unix: float, form: str = "%a %d %b %H:%M") -> str:
+    """Return a moment (unix seconds) on this machine's clock, to the minute, for people; `form` is for `strftime`."""
     with contextlib.suppress(ValueError, OverflowError, OSError):
-        return dt.datetime.fromtimestamp(unix, dt.UTC).astimezone().strftime("%a %d %b %H:%M")
+        return dt.datetime.fromtimestamp(unix, dt.UTC).astimezone().strftime(form)
     return "a time that no calendar has"

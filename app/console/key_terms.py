@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import click
 
+from app import moments
 from app.backend import WINDOW_WORDS
 from app.config import Settings
 from app.keys.key import Key
@@ -131,8 +131,7 @@ def described(terms: Terms, left: Sequence[Budget] = ()) -> list[str]:
         said.append(f"models {', '.join(terms.models)}")
     if terms.expires is not None:
         ended = terms.expires <= time.time()
-        when = dt.datetime.fromtimestamp(terms.expires).astimezone()
-        said.append(f"{'ENDED' if ended else 'until'} {when:%Y-%m-%d %H:%M}")
+        said.append(f"{'ENDED' if ended else 'until'} {moments.local(terms.expires, '%Y-%m-%d %H:%M')}")
     if terms.personal:
         said.append("personal")
     if terms.login is not None:
@@ -160,9 +159,9 @@ def _left(budget: Budget | None) -> str:
         return ""
     if budget.left is None or budget.resets_at is None:
         return " (use not known now)"
-    resets = dt.datetime.fromtimestamp(budget.resets_at).astimezone()
+    resets = moments.local(budget.resets_at, "%a %H:%M")
     about = "about " if budget.estimate else ""
-    return f" ({about}{_shown(max(0.0, budget.left), budget.unit)} left until {resets:%a %H:%M})"
+    return f" ({about}{_shown(max(0.0, budget.left), budget.unit)} left until {resets})"
 
 
 def _shown(number: float, unit: str) -> str:

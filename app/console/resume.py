@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import datetime as dt
-
 import click
 
+from app import moments
 from app.claude.cli.extra_usage import ExtraUsageFile
 from app.config_reading import read_settings
 from app.errors import ConfigError
@@ -30,6 +29,6 @@ def resume() -> None:
         click.echo("No answer was billed beyond the plan: nothing is refused for that.", err=True)
         return
     for extra in accepted:
-        until = dt.datetime.fromtimestamp(extra.until).astimezone()
         models = "all models" if extra.models == "all" else f"{extra.models} models"
-        click.echo(f"Extra usage is accepted for {models} until {until:%a %d %b %H:%M} ({extra.window}).", err=True)
+        until = moments.local(extra.until)
+        click.echo(f"Extra usage is accepted for {models} until {until} ({extra.window}).", err=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import datetime as dt
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -12,6 +11,7 @@ from typing import Any, cast
 import flask
 import msgspec
 
+from app import moments
 from app.backend import PlanStatus
 from app.errors import QueueFull
 from app.hosts import Presence, Sight, named
@@ -147,7 +147,7 @@ def _extra(state: State) -> str | None:
     if not plan.extra or state.settings.extra_usage == "allow":
         return None
     extra = max(plan.extra, key=lambda extra: extra.until)
-    until = dt.datetime.fromtimestamp(extra.until).astimezone().strftime("%a %d %b %H:%M")
+    until = moments.local(extra.until)
     what = "are refused" if plan.refuses_extra else "go on, and are billed beyond it"
     whose = "requests" if extra.models == "all" else f"requests for {extra.models} models"
     return f"The plan is used up and the last answer was billed as extra usage; {whose} {what}, until {until}."

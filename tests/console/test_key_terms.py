@@ -92,6 +92,16 @@ def test_models_that_mean_nothing(key, command):
     assert told.count("is called") == 2
 
 
+def test_for_ever(key):
+    """A key may end when no calendar does any longer, and is listed with all others."""
+    assert key("add", "phone", "--expires", "9999-12-31").exit_code == 0
+    result = key("list")
+    assert result.exit_code == 0
+    assert "until a time that no calendar has" in result.stdout
+    assert key("set", "phone", "--expires", "9998-12-31").exit_code == 0
+    assert "until 9999-01-01 00:00" in key("list").stdout
+
+
 def test_only_read(key, tmp_path):
     """Listing changes nothing in the ledger: a file that another version wrote stays, and no use is made up."""
     key("add", "phone", "--tokens-per-day", "2M")

@@ -20,6 +20,14 @@ def test_accepts_what_is_known(console, linux, tmp_path):
     assert [(extra.window, extra.accepted) for extra in file.read().values()] == [("seven_day_opus", True)]
 
 
+def test_an_end_that_no_calendar_has(console, linux, tmp_path):
+    """The API's time of reset may be any number."""
+    ExtraUsageFile(tmp_path).write({("five_hour", "all"): Extra("five_hour", "all", time.time(), 1e20)})
+    result = console("resume", machine=linux, CLAUDE_PROXY_STATE_DIR=str(tmp_path))
+    assert result.exit_code == 0
+    assert "until a time that no calendar has" in result.stderr
+
+
 def test_nothing_to_accept(console, linux, tmp_path):
     """Where nothing was billed it says so."""
     result = console("resume", machine=linux, CLAUDE_PROXY_STATE_DIR=str(tmp_path))

@@ -8,6 +8,8 @@ import time
 
 import pytest
 
+from app.backend import Extra
+from app.claude.cli.extra_usage import ExtraUsageFile
 from app.errors import QueueFull
 from app.hosts import Host, Presence, Seen, Sight
 from app.keys.file import KeyFile
@@ -97,6 +99,14 @@ def test_bounded(app):
     pages[0].__exit__(None, None, None)
     with feed.page():
         pass
+
+
+def test_extra_usage_without_an_end(app):
+    """The page is there whatever the API told of the end of extra usage."""
+    known = {("five_hour", "all"): Extra("five_hour", "all", time.time(), 1e20)}
+    ExtraUsageFile(state(app).settings.state_dir).write(known)
+    page = app.test_client().get("/", headers={"Host": "localhost"})
+    assert (page.status_code, b"until a time that no calendar has" in page.data) == (200, True)
 
 
 def test_hosts(app):

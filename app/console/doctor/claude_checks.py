@@ -9,7 +9,7 @@ from pathlib import Path
 
 import msgspec
 
-from app import create_app
+from app import create_app, moments
 from app.claude.cli import binary, login, payer
 from app.claude.cli.binary import Locator
 from app.claude.cli.extra_usage import ExtraUsageFile
@@ -91,7 +91,7 @@ def paid_by(case: Case) -> Finding:
         refused = mode == "refuse" and not all(extra.accepted for extra in known)
         told = (
             f"extra usage: an answer was billed beyond the plan; requests are {'refused' if refused else 'answered'} "
-            f"until {dt.datetime.fromtimestamp(until).astimezone():%Y-%m-%d %H:%M}"
+            f"until {moments.local(until, '%Y-%m-%d %H:%M')}"
         )
         return warned(told, "claude-max-api resume   (accepts extra usage until then)" if refused else DOCUMENT)
     return passed(told)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Final
 
+from app.claude.turn.parser import LIMITED
 from app.conversation import Conversation, Message, Options, TextBlock
 from app.proof.broken import Broken, Refused
 from app.proof.dialogue import TRACE, Dialogue, Line, compare, difference, go_back, said, same
@@ -162,9 +163,11 @@ def going_back_interrupted(dialogue: Dialogue) -> None:
 @chat.promise("an answer that was cut at `max_tokens` is not gone on with where it is not wanted", switches="held")
 def held(dialogue: Dialogue) -> None:
     word, before = dialogue.trial.marker, len(dialogue.trial.requests())
-    dialogue.ask_too_much(f"Tell me everything. {word}")
+    end = dialogue.ask_too_much(f"Tell me everything. {word}")
     if len(dialogue.trial.requests()) > before + 1:
         raise Refused("it asked to go on")
+    if end.terminal_reason != LIMITED:
+        raise Refused("it does not say that it was kept from going on")
     go_back(dialogue, dialogue.lines[-1])
     compare(dialogue, dialogue.ask(f"Tell me a little. {word}").body)
     _in_request(dialogue, "max_tokens", BOUND)

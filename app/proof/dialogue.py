@@ -146,8 +146,8 @@ class Dialogue:
                     heard.events += answer.feed(line)
             self.interrupt()
 
-    def ask_too_much(self, text: str) -> None:
-        """Ask a question whose answer is cut at `max_tokens`, and keep the process from going on with it."""
+    def ask_too_much(self, text: str) -> Result:
+        """Ask a question whose answer is cut at `max_tokens`, keep the process from going on, and return the end."""
         cut = Reply((Text([WORDS, WORDS], pause=PAUSE_SECONDS),), stop_reason="max_tokens")
         with self._turn(cut) as heard:
             self._say((TextBlock(text),), ask=True)
@@ -159,7 +159,7 @@ class Dialogue:
                     self.channel.hold()
             if not self.channel.held:
                 raise Refused("it does not take the limit")
-            self._until_result()
+            return self._until_result()
 
     def interrupt(self) -> None:
         """End what is going on, and wait for its end."""
@@ -235,9 +235,11 @@ class Dialogue:
                 raise
             heard.error = error
 
-    def _until_result(self) -> None:
-        while not any(isinstance(line, Result) for line in self.channel.read()):
-            pass
+    def _until_result(self) -> Result:
+        while True:
+            for line in self.channel.read():
+                if isinstance(line, Result):
+                    return line
 
 
 class Listening(ToolServer):

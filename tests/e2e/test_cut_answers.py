@@ -108,14 +108,15 @@ def test_calls(keeping_server: Server, standin: StandIn) -> None:
     assert len(standin.messages) == 2
 
 
-def test_an_invented_tool(server: Server, standin: StandIn) -> None:
+@pytest.mark.parametrize("pause", [0, PAUSE], ids=["at once", "slowly"])
+def test_an_invented_tool(server: Server, standin: StandIn, pause: float) -> None:
     """A tool that does not exist is for the CLI to answer; it may ask again."""
     replies = iter(
         [
             Reply(
                 (
                     Text(["Let ", "me see"], pause=PAUSE),
-                    ToolUse("invented", {"a": "b" * 50}, "toolu_1", parts=5, pause=PAUSE),
+                    ToolUse("invented", {"a": "b" * 50}, "toolu_1", parts=5, pause=pause),
                 )
             ),
             Reply((Text("Never mind."),)),

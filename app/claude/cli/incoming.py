@@ -216,6 +216,7 @@ class Result(msgspec.Struct, tag="result", rename={"model_usage": "modelUsage"})
     errors: list[str] | None = None
     stop_reason: str | None = None
     api_error_status: int | None = None
+    terminal_reason: str | None = None
     usage: UsageLine | None = None
     model_usage: dict[str, ModelUse] | None = None
     total_cost_usd: float | None = None

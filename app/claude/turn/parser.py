@@ -47,6 +47,9 @@ BLANK_LINE = TextDelta(rb'"\n\n"')
 SYNTHETIC = "<synthetic>"
 BROKE_OFF = "The Claude API's answer broke off; ask again."
 NO_CALL = "You did not call a tool. Call one now, as you were told to."
+NO_TOOL = "That tool does not exist. Go on without it."
+# Why the CLI ends a turn in which it may ask the API nothing more.
+LIMITED = "blocking_limit"
 # An answer may be cut soon when it has as many bytes as it may have tokens, but for so many: most have three or four
 # for each. What is told of thinking is a summary, by so much shorter.
 NEAR, SUMMARIZED = 256, 4
@@ -80,7 +83,7 @@ class AnswerParser:
         self._work = Work(conversation.show)
         # Only then is it certain that the answer needs no second message.
         self._single = not (self._agent or self._options.schema or self._options.tool_choice.must_call)
-        self._lone = False  # the current message has called nothing, and has not broken off
+        self._lone = False  # the current message has not broken off
         self._size = 0  # of the current message, in bytes
         self._conversation = conversation
         self._block = ""  # the kind of the block before in this message
@@ -168,7 +171,7 @@ class AnswerParser:
         before, self._block = self._block, block.type
         match block.type:
             case "tool_use":
-                self._lone = False
+                self._single = False
                 return self._tools.start(index, block)
             case "redacted_thinking":
                 self._thought = True
@@ -323,10 +326,12 @@ class AnswerParser:
     def _on_failure(self, result: Result) -> list[Event]:
         if self._stop_reason == "refusal":
             return self._end("refusal")
-        if self.held and result.api_error_status is None:  # it was kept from asking once more
-            if self._whole and self._stop_reason is not None:
-                return self._end(self._stop_reason)
-            raise AnswerCut(BROKE_OFF)
+        if self.held and result.terminal_reason == LIMITED:  # it was kept from asking once more
+            if not self._whole or self._stop_reason is None:
+                raise AnswerCut(BROKE_OFF)
+            if self._stop_reason == "tool_use":  # it has answered a call itself, before it heard that it may go on
+                return self._complain(NO_TOOL)
+            return self._end(self._stop_reason)
         raise failure.of_result(result, self.limit, self._tag)
 
     def _in_form(self, schema: dict[str, Any], result: Result, reason: str) -> list[Event]:

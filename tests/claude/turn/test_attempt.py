@@ -420,6 +420,7 @@ def test_lines_postpone_the_idle_deadline():
 
 
 HELD = Capabilities(held=True)
+KEPT = cli.failed("Prompt is too long", terminal_reason="blocking_limit")
 LIMITS = ({"CLAUDE_CODE_BLOCKING_LIMIT_OVERRIDE": "1"}, {"CLAUDE_CODE_BLOCKING_LIMIT_OVERRIDE": ""})
 
 
@@ -487,7 +488,7 @@ def test_a_call_lets_go():
 def test_what_a_held_process_may_not_ask(stop_reason):
     """An answer that is whole is given, whatever the CLI had wanted of the API then; one that is not has broken off."""
     said = [cli.message_start(), cli.block_start(), cli.text("Hello")]
-    process = FakeProcess(said, [cli.message_delta(stop_reason), cli.failed("Prompt is too long")])
+    process = FakeProcess(said, [cli.message_delta(stop_reason), KEPT])
     turn = bounded(process, 5)
     if stop_reason is None:
         with pytest.raises(AnswerCut):
@@ -495,6 +496,27 @@ def test_what_a_held_process_may_not_ask(stop_reason):
     else:
         assert list(turn.batches())[-1][-1].stop_reason == stop_reason
     assert holds(process) == [*LIMITS]
+
+
+def test_a_call_that_is_answered_before_the_process_may_ask():
+    """An invented call is no end of the answer: the model is told to go on."""
+    start = cli.event("content_block_start", index=0, content_block={"type": "tool_use", "id": "t1", "name": "nothing"})
+    called = [start, cli.event("content_block_stop", index=0), cli.message_delta("tool_use"), cli.message_stop()]
+    process = FakeProcess([cli.message_start()], called, [KEPT], ANSWER)
+    events = [event for batch in bounded(process, 5).batches() for event in batch]
+    assert events[-1].stop_reason == "end_turn"
+    assert sum(isinstance(event, TurnEnd) for event in events) == 1
+    assert holds(process) == [*LIMITS]
+    assert "does not exist" in str(process.written[-1])
+
+
+def test_another_failure_of_a_held_process():
+    """What the API could not do is told as that, though the process was held."""
+    process = FakeProcess(
+        [cli.message_start()], [cli.failed("API Error: Connection error.", terminal_reason="api_error")]
+    )
+    with pytest.raises(Overloaded):
+        list(bounded(process, 5).batches())
 
 
 def test_a_held_process_that_is_asked():

@@ -27,8 +27,9 @@ class Attempt:
 
     `taken` is the process and how many of the conversation's `steps` it knows when it has gone back; the attempt takes
     note of what it tells it. `digests` are those of the conversation's beginnings. `asked` says that the question was
-    told. `admit` is called before that, when what the process had still to say has been heard, and may raise. `tap` is
-    told the lines to and from the process.
+    told, `held` that the CLI was kept from asking more before it told how the answer ended. `admit` is called before
+    that, when what the process had still to say has been heard, and may raise. `tap` is told the lines to and from the
+    process.
     """
 
     def __init__(
@@ -47,7 +48,7 @@ class Attempt:
         self.channel.deadlines, self.channel.skipped, self.channel.tap = deadlines, 0, tap
         self.parser = AnswerParser(conversation)
         self.bill = Bill()
-        self.asked = False
+        self.asked = self.held = False
         self._admit = admit
         self._place = taken.place
         self._conversation = conversation
@@ -195,6 +196,8 @@ class Attempt:
         parser = self.parser
         while not parser.ended:
             batch: list[Event] = []
+            # An acknowledgement that comes with the end may come after the CLI has gone on.
+            self.held = self.channel.held
             try:
                 for line in self.channel.read():
                     batch += parser.feed(line)

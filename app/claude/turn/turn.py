@@ -333,7 +333,7 @@ class Turn:
                 failed=(self.error_code is not None or self._error is not None) and reason is None,
                 goes_on=self._conversation.goes_on,
                 going_back=self._processes.shelf.undoes(attempt.waiting),
-                held=attempt.channel.held,
+                held=attempt.held,
             )
         )
 

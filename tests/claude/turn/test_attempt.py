@@ -444,7 +444,7 @@ def test_an_answer_that_may_be_cut():
     turn = bounded(process, 500)
     batches = list(turn.batches())
     assert batches[-1][-1].stop_reason == "max_tokens"
-    assert turn.channel.held
+    assert turn.held
     assert [reads for reads, lines in process.writes if lines[0]["type"] == "control_request"] == [0, 2]
     assert holds(process) == [LIMITS[0]]
     process.script = [[cli.failed("Prompt is too long")]]
@@ -452,6 +452,16 @@ def test_an_answer_that_may_be_cut():
     assert turn.channel.idle
     assert not turn.channel.held
     assert holds(process) == [*LIMITS]
+
+
+def test_an_acknowledgement_that_comes_with_the_end():
+    """The CLI may have gone on before it was held, so such a process is not taken for one that was."""
+    begun = [cli.message_start(), cli.block_start(), cli.text("One")]
+    process = FakeProcess(begun, [cli.message_delta("max_tokens"), cli.control("apply_flag_settings-1")])
+    turn = bounded(process, 5)
+    assert list(turn.batches())[-1][-1].stop_reason == "max_tokens"
+    assert turn.channel.held
+    assert not turn.held
 
 
 @pytest.mark.parametrize(

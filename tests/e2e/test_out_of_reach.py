@@ -97,6 +97,22 @@ def test_all_of_the_state_folder(serve: Callable[..., Server], standin: StandIn)
         assert "denied" in outer, name
 
 
+@pytest.mark.parametrize("name", ["st[ab]te", "]", "s*te", "s?te", "a(1)", "(a", "a{b,c}", "a\\b", "!a"])
+def test_any_path(serve: Callable[..., Server], standin: StandIn, tmp_path: Path, name: str) -> None:
+    """A state folder is out of reach whatever characters its path has, also those that mean something in a rule."""
+    state = tmp_path / name / "state"
+    state.mkdir(mode=0o700, parents=True)
+    server = serve(CLAUDE_PROXY_STATE_DIR=str(state), **AGENT)
+    (state / "shares.json").write_text(SECRET)
+    calls = [
+        ToolUse("Read", {"file_path": str(state / "shares.json")}),
+        ToolUse("Write", {"file_path": str(state / "captures" / "x"), "content": "x"}),
+    ]
+    read, written = told(server, standin, calls)
+    assert "denied" in read
+    assert "denied" in written
+
+
 def test_no_token_in_the_environment(serve: Callable[..., Server], standin: StandIn) -> None:
     """The login's token is neither in a tool's environment nor in that of the CLI that runs it."""
     server = serve(**AGENT)

@@ -7,6 +7,7 @@ https://code.claude.com/docs/en/permissions
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -47,6 +48,8 @@ IN_HOME = (
 )
 # On macOS this command prints the login.
 COMMANDS = ("Bash(security:*)",)
+# What does not stand for itself in the patterns of the rules, which are gitignore's; `*`, `?` and `(` match themselves.
+SPECIAL = re.compile(r"[\\\[\]]")
 
 
 def settings_argument(settings: Settings, allowed: Sequence[str] = ()) -> str:
@@ -65,5 +68,6 @@ def _patterns(settings: Settings) -> Iterator[str]:
     # Rules are compared with a path as it was asked for and as it is without links. A file may be a link itself.
     direct = [path.parent.resolve() / path.name for path in paths]
     for path in dict.fromkeys([*paths, *direct, *(path.resolve() for path in direct)]):
-        yield str(path)
-        yield f"{path}/**"
+        pattern = SPECIAL.sub("?", str(path))
+        yield pattern
+        yield f"{pattern}/**"

@@ -67,13 +67,13 @@ def file(name: str) -> flask.Response:
 def events() -> flask.Response:
     """Stream what the page shows, until it is closed or the server stops."""
     parts = state()
+    caller = record().caller
     gone = threading.Event()
     with contextlib.ExitStack() as failing:
-        failing.enter_context(page_feed().page())
+        failing.enter_context(page_feed().page(caller.owner, caller.view))
         idle_seconds = parts.settings.idle_timeout
         failing.enter_context(parts.disconnects.watch(flask.request.environ, gone.set, idle_seconds))
         scope = failing.pop_all()
-    caller = record().caller
     response = flask.Response(page_feed().news(gone, caller.view, caller.owner), headers=sse.HEADERS)
     response.call_on_close(scope.close)
     return response

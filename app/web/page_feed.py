@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import contextlib
 import threading
 import time
@@ -25,6 +26,9 @@ from app.web.usage_figures import UsageFigures
 PAGE_FEED = "page-feed"
 # Each open page holds a connection of the worker's.
 MAX_PAGES = 8
+# What one key may have of them, and what all keys together that do not see everything: the rest is for who runs it.
+MAX_PAGES_OF_KEY = 3
+MAX_PAGES_OF_KEYS = 6
 LOOK_SECONDS = 0.5
 HEARTBEAT_SECONDS = 10.0
 # How long an answer of the CLI about itself and its login is used, in seconds.
@@ -50,20 +54,20 @@ class PageFeed:
         self._verdicts, self._presence, self._admits = verdicts, presence, admits
         self._usage = UsageFigures(state.ledger)
         self._lock = threading.Lock()
-        self._open = 0
+        self._open: collections.Counter[tuple[str, str | None]] = collections.Counter()  # by owner and view
 
     @contextlib.contextmanager
-    def page(self) -> Iterator[None]:
-        """Count an open page. Raises QueueFull."""
+    def page(self, owner: str = "", view: str | None = None) -> Iterator[None]:
+        """Count an open page of an owner, who is empty without keys. Raises QueueFull."""
         with self._lock:
-            if self._open >= MAX_PAGES:
-                raise QueueFull(f"{MAX_PAGES} status pages are open already.", retry_after=RETRY_AFTER_SECONDS)
-            self._open += 1
+            self._find_place(owner, view)
+            self._open[owner, view] += 1
         try:
             yield
         finally:
             with self._lock:
-                self._open -= 1
+                self._open[owner, view] -= 1
+                self._open += collections.Counter()  # forgets those that have none
 
     def news(self, gone: threading.Event, view: str | None, owner: str = "") -> Iterator[bytes]:
         """Yield what has changed, and a sign of life in between, until the reader is gone or the server stops.
@@ -85,6 +89,15 @@ class PageFeed:
                 last = time.monotonic()
                 yield b"data: %b\n\n" % msgspec.json.encode({"now": time.time()})
             gone.wait(LOOK_SECONDS)
+
+    def _find_place(self, owner: str, view: str | None) -> None:
+        own = sum(pages for (who, _), pages in self._open.items() if who == owner)
+        if owner and own >= MAX_PAGES_OF_KEY:
+            raise QueueFull(f"{own} status pages are open with this key already.", retry_after=RETRY_AFTER_SECONDS)
+        total = self._open.total()
+        narrow = sum(pages for (_, seen), pages in self._open.items() if seen is not None)
+        if total >= MAX_PAGES or (view is not None and narrow >= MAX_PAGES_OF_KEYS):
+            raise QueueFull(f"{total} status pages are open already.", retry_after=RETRY_AFTER_SECONDS)
 
     def sections(self, view: str | None) -> dict[str, Any]:
         """Return what the page shows, part by part; a part is the same as long as nothing in it changes.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import threading
 import time
@@ -14,7 +15,7 @@ from app.errors import QueueFull
 from app.hosts import Host, Presence, Seen, Sight
 from app.keys.file import KeyFile
 from app.web import page_feed
-from app.web.page_feed import MAX_PAGES, PAGE_FEED, PageFeed
+from app.web.page_feed import MAX_PAGES, MAX_PAGES_OF_KEY, MAX_PAGES_OF_KEYS, PAGE_FEED, PageFeed
 from app.web.readiness import Verdicts
 from app.web.state import state
 
@@ -107,6 +108,30 @@ def test_extra_usage_without_an_end(app):
     ExtraUsageFile(state(app).settings.state_dir).write(known)
     page = app.test_client().get("/", headers={"Host": "localhost"})
     assert (page.status_code, b"until a time that no calendar has" in page.data) == (200, True)
+
+
+def test_places_of_a_key(app):
+    """One key takes no other's places, and all of them together not those of who sees everything."""
+    feed = app.extensions[PAGE_FEED]
+
+    def most(owner, view):
+        count = 0
+        with contextlib.ExitStack() as more, contextlib.suppress(QueueFull):
+            while True:
+                more.enter_context(feed.page(owner, view))
+                count += 1
+        return count
+
+    with contextlib.ExitStack() as pages:
+        assert most("ann.1", "ann.1") == most("boss.1", None) == MAX_PAGES_OF_KEY
+        for _ in range(MAX_PAGES_OF_KEY):
+            pages.enter_context(feed.page("ann.1", "ann.1"))
+        assert most("bob.1", "bob.1") == MAX_PAGES_OF_KEYS - MAX_PAGES_OF_KEY
+        for _ in range(MAX_PAGES_OF_KEYS - MAX_PAGES_OF_KEY):
+            pages.enter_context(feed.page("bob.1", "bob.1"))
+        assert most("eve.1", "eve.1") == 0
+        assert most("boss.1", None) == most("", None) == MAX_PAGES - MAX_PAGES_OF_KEYS
+    assert most("", None) == MAX_PAGES
 
 
 def test_hosts(app):

@@ -10,7 +10,7 @@ from app.keys.key import EVERYBODY
 
 PERMISSION_MODES = ("bypassPermissions", "dontAsk", "acceptEdits", "plan")
 EFFORTS = ("low", "medium", "high", "xhigh", "max")
-# Which of Claude Code's tools read and write files: their rules are Read's and Edit's.
+# Which of Claude Code's tools read and write files: their rules are Read's and Edit's, it heeds no `Write(src/**)`.
 # https://code.claude.com/docs/en/permissions
 FILE_RULES = {"Read": "Read", "Grep": "Read", "Glob": "Read", "Edit": "Edit", "Write": "Edit", "NotebookEdit": "Edit"}
 MCP = "mcp__"
@@ -88,17 +88,20 @@ class Workplace:
 def allowed(rules: tuple[str, ...], servers: tuple[McpServer, ...]) -> tuple[str, ...]:
     """Return Claude Code's rules for what runs unasked: of files those in the workspace, unless a rule says where.
 
-    >>> allowed(("Grep", "Bash(git log:*)"), ())
-    ('Read(./**)', 'Bash(git log:*)')
+    >>> allowed(("Grep", "Write(src/**)", "Bash(git log:*)"), ())
+    ('Read(./**)', 'Edit(src/**)', 'Bash(git log:*)')
     """
-    told = (f"{FILE_RULES[rule]}(./**)" if rule in FILE_RULES else rule for rule in rules)
+    told = []
+    for rule in rules:
+        tool, bracket, where = rule.partition("(")
+        told.append(f"{FILE_RULES[tool]}({where if bracket else './**)'}" if tool in FILE_RULES else rule)
     return tuple(dict.fromkeys((*told, *(f"{MCP}{server.name}" for server in servers))))
 
 
 def changes_files(rule: str) -> bool:
-    """Tell whether a rule is one of a tool that writes files.
+    """Tell whether a rule of those `allowed` is one of the tools that write files.
 
-    >>> changes_files("Write(src/**)"), changes_files("Grep")
+    >>> changes_files("Edit(src/**)"), changes_files("Read(./**)")
     (True, False)
     """
-    return FILE_RULES.get(rule.partition("(")[0]) == "Edit"
+    return rule.startswith("Edit(")

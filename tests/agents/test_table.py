@@ -165,6 +165,14 @@ def test_brackets_that_would_mean_nothing(reading):
     assert reading(rule.format("plan")).settings.agents.agents["a"].allowed == ("Bash(ls:*)",)
 
 
+def test_paths(reading):
+    """A path holds for the tool that a row names, though Claude Code heeds rules of paths as Read's and Edit's alone."""
+    rules = '"Write(src/**)", "NotebookEdit(*.ipynb)", "Glob(~/notes/**)", "Grep", "Edit(src/**)"'
+    agent = reading(f'[agents.a]\nmodel = "opus"\nkeys = "anyone"\ntools = [{rules}]\n').settings.agents.agents["a"]
+    assert agent.allowed == ("Edit(src/**)", "Edit(*.ipynb)", "Read(~/notes/**)", "Read(./**)")
+    assert agent.tools == ("Write", "NotebookEdit", "Glob", "Grep", "Edit")
+
+
 @pytest.mark.parametrize("rule", ["Edit", "Edit(src/**)", "Write", "Write(src/**)", "NotebookEdit(*.ipynb)"])
 def test_plan(reading, rule):
     """Who plans changes no file, whatever rule there is."""

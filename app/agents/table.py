@@ -109,7 +109,7 @@ def _agent(row: Row, servers: Mapping[str, McpServer], agents: Collection[str], 
         name=name,
         model=model,
         tools=tools,
-        # Who plans does not change a file, whatever rule there is.
+        # Who plans has no tool that writes files; commands and MCP servers that are named run.
         allowed=tuple(rule for rule in allowed(rules, used) if mode != "plan" or not changes_files(rule)),
         servers=used,
         keys=_keys(row),

@@ -158,7 +158,7 @@ def test_mistakes(reading, text, told):
 
 
 def test_brackets_that_would_mean_nothing(reading):
-    """A rule that a permission mode would not heed is a mistake; who plans has no rule that changes files."""
+    """A rule that a permission mode would not heed is a mistake; who plans has rules of commands still."""
     rule = '[agents.a]\nmodel = "opus"\nkeys = "anyone"\ntools = ["Edit", "Bash(ls:*)"]\npermission_mode = "{}"\n'
     (sentence,) = reading(rule.format("bypassPermissions")).mistakes
     assert ":5: bypassPermissions lets all of a tool run" in sentence
@@ -175,7 +175,7 @@ def test_paths(reading):
 
 @pytest.mark.parametrize("rule", ["Edit", "Edit(src/**)", "Write", "Write(src/**)", "NotebookEdit(*.ipynb)"])
 def test_plan(reading, rule):
-    """Who plans changes no file, whatever rule there is."""
+    """Who plans may use no tool that writes files, whatever rule there is."""
     row = f'[agents.plan]\nmodel = "opus"\nkeys = "anyone"\npermission_mode = "plan"\ntools = ["Read", "{rule}"]\n'
     assert reading(row).settings.agents.agents["plan"].allowed == ("Read(./**)",)
 

@@ -164,7 +164,9 @@ def _keys(row: Row) -> tuple[str, ...]:
     else:
         names = row.texts("keys")
     for name in names:
-        if not re.fullmatch(KEY_NAME, name):
+        if name.lower() == EVERYBODY != name:
+            row.wrong(f'keys names {name!r}, which no API key can be called; did you mean "{EVERYBODY}"?', "keys")
+        elif not re.fullmatch(KEY_NAME, name):
             sentence = f"keys names {name!r}, which no API key can be called"
             row.wrong(f'{sentence}; it takes a list of names, or "anyone"', "keys")
     return names

@@ -111,6 +111,8 @@ MISTAKES = [
     (changed('tools = ["mcp:hoem"]') + '\n[mcp.home]\ncommand = "x"', "is not in this file; did you mean home?"),
     (changed('tools = ["mcp:home"]'), "write a table [mcp.home]"),
     (changed('keys = "kitchen, desk"'), "keys names 'kitchen, desk', which no API key can be called"),
+    (changed('keys = "Anyone"'), "keys names 'Anyone', which no API key can be called; did you mean \"anyone\"?"),
+    (changed('keys = ["ANYONE"]'), "keys names 'ANYONE', which no API key can be called; did you mean \"anyone\"?"),
     (changed('workspace = "nowhere"'), "there is no folder"),
     (changed('permission_mode = "acceptEdit"'), "did you mean acceptEdits?"),
     (changed('effort = "huge"'), "it takes one of low, medium, high"),

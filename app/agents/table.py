@@ -16,7 +16,8 @@ from app.setting_parsers import ALL_TOOLS
 
 TABLES = ("agents", "mcp", "models")
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
-SERVER = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]|_(?!_)){0,63}")
+# A tool of its is called mcp__NAME__TOOL.
+SERVER = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]|_(?=[A-Za-z0-9-])){0,63}")
 # What the CLI calls a model by other names than these is up to the login; a slip of one of these is not.
 FAMILIES = ("opus", "sonnet", "haiku")
 MODEL = re.compile(rf"(?:claude-)?(?:{'|'.join(FAMILIES)})(?:[0-9.-].*|\[1m\]|-max)?|claude[-_ ].*|default")
@@ -204,7 +205,8 @@ def _tools(
 def _server(row: Row, environ: Mapping[str, str]) -> McpServer:
     name = row.name
     if not SERVER.fullmatch(name) or name == OUR_SERVER:
-        row.wrong(f"{name!r} can name no MCP server: it takes letters, digits, '-' and '_', and not {OUR_SERVER}")
+        takes = "letters, digits, '-' and, one by one between them, '_'"
+        row.wrong(f"{name!r} can name no MCP server: it takes {takes}, and not {OUR_SERVER}")
     local = row.has("command")
     if local == row.has("url"):
         row.wrong("an MCP server has either a command, which is started here, or a url")

@@ -125,6 +125,8 @@ MISTAKES = [
     (changed('headers = { A = "x" }', "home"), "headers has no effect beside command; leave it out"),
     (changed('type = "http"', "home"), "it takes one of stdio"),
     ('\n[mcp.client]\ncommand = "x"', "'client' can name no MCP server"),
+    ('\n[mcp.home_]\ncommand = "x"', "'home_' can name no MCP server"),
+    ('\n[mcp.my__home]\ncommand = "x"', "'my__home' can name no MCP server"),
     ('\n[mcp.home]\nurl = "mcp.example"', "is no address; it begins with http:// or https://"),
     ('\n[agents.sonnet]\nmodel = "opus"\nkeys = "anyone"', "sonnet is the name of a model; an agent needs another"),
     ('\n[agents.claude-opus-4]\nmodel = "opus"\nkeys = "anyone"', "claude-opus-4 is the name of a model"),
@@ -168,7 +170,7 @@ def test_brackets_that_would_mean_nothing(reading):
 
 
 def test_paths(reading):
-    """A path holds for the tool that a row names, though Claude Code heeds rules of paths as Read's and Edit's alone."""
+    """A path holds for the tool that a row names, though Claude Code heeds only Read's and Edit's."""
     rules = '"Write(src/**)", "NotebookEdit(*.ipynb)", "Glob(~/notes/**)", "Grep", "Edit(src/**)"'
     agent = reading(f'[agents.a]\nmodel = "opus"\nkeys = "anyone"\ntools = [{rules}]\n').settings.agents.agents["a"]
     assert agent.allowed == ("Edit(src/**)", "Edit(*.ipynb)", "Read(~/notes/**)", "Read(./**)")

@@ -96,10 +96,13 @@ def _assemble(app: flask.Flask, settings: Settings, backend: Backend | None) -> 
         settings, backend, storage.database, failed=metrics.usage_failures.inc, lost=metrics.usage_lost.inc
     )
     tracing = Tracing(wanted=settings.traces)
+    in_arguments = {
+        secret for server in settings.agents.servers.values() for secret in redaction.of_arguments(server.args)
+    }
     captures = Captures(
         settings.state_dir / capture_files.FOLDER,
         settings.captures,
-        (*redaction.of_environ(settings.cli_environ), *settings.agents.credentials),
+        (*redaction.of_environ(settings.cli_environ), *settings.agents.credentials, *in_arguments),
         given_settings(settings),
     )
     remember = functools.partial(recall, ledger, figures.add)

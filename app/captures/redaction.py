@@ -19,6 +19,9 @@ TOKEN = re.compile(rb"eyJ[A-Za-z0-9_-]{8,}+(?P<rest>\.[A-Za-z0-9_-]{8,}+\.[A-Za-
 # In an address: https://user:password@proxy
 USER_INFO = re.compile(r"//([^/@\s]+)@")
 
+# An argument of a program that names what it holds: --token=…, TOKEN=…, Authorization: …
+NAMED = re.compile(r"([^=:\s]+)[=:]\s*(.+)", re.DOTALL)
+
 
 class Redaction:
     """Takes out the credentials `known`, wherever they stand, and what has the shape of one."""
@@ -45,3 +48,21 @@ def of_environ(environ: Mapping[str, str]) -> set[str]:
         if match := USER_INFO.search(value):
             found |= {match[1], match[1].partition(":")[2]}
     return found - {""}
+
+
+def of_arguments(arguments: Iterable[str]) -> set[str]:
+    """Return the credentials among a program's arguments, and its addresses, which may hold one."""
+    found: set[str] = set()
+    option = ""
+    for argument in arguments:
+        named = NAMED.fullmatch(argument)
+        if "://" in argument:
+            found.add(argument)
+        if named and NAME.search(named[1]):
+            found |= {named[2], named[2].partition(" ")[2].strip()}
+        elif NAME.search(option) and not argument.startswith("-"):
+            found.add(argument)
+        if match := USER_INFO.search(argument):
+            found |= {match[1], match[1].partition(":")[2]}
+        option = argument if argument.startswith("-") and not named else ""
+    return {value for value in found if value and not value.isdigit()}

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from app.captures.redaction import Redaction, of_environ
+from app.captures.redaction import Redaction, of_arguments, of_environ
 
 KNOWN = 'pass"word\\with escapes'
 
@@ -60,6 +60,22 @@ def test_of_environ() -> None:
         }
     )
     assert found == {"t-1", "k-1", "ann:pw-1", "pw-1"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "found"),
+    [
+        (["mcp-home", "--token", "t-1"], {"t-1"}),
+        (["mcp-home", "--api-key=t-1", "--port=8080"], {"t-1"}),
+        (["run", "-e", "HA_TOKEN=t-1", "home"], {"t-1"}),
+        (["--header", "Authorization: Basic t-1"], {"Basic t-1", "t-1"}),
+        (["https://ann:pw-1@mcp.example/s/t-1"], {"https://ann:pw-1@mcp.example/s/t-1", "ann:pw-1", "pw-1"}),
+        (["--max-tokens", "100000", "--no-token", "--verbose", "home"], set()),
+    ],
+)
+def test_of_arguments(arguments: list[str], found: set[str]) -> None:
+    """What a program is told as a token, key or password is a credential, and so is an address, which may hold one."""
+    assert of_arguments(arguments) == found
 
 
 def test_escaped_slashes():

@@ -14,10 +14,11 @@ from app.errors import CliFailed
 from app.web.state import state
 
 KEY = "key-of-sixteen-characters"
-OF_SERVER = "hush-of-a-server"
+OF_SERVER, IN_ARGUMENT = "hush-of-a-server", "hush-in-an-argument"
 CONFIG = f"""
 [mcp.home]
 command = "uvx"
+args = ["--token", "{IN_ARGUMENT}"]
 env = {{ PAT = "{OF_SERVER}" }}
 """
 BEARER = {"Authorization": f"Bearer {KEY}"}
@@ -81,9 +82,9 @@ def test_credentials(captured, headers):
 
 def test_credentials_of_mcp_servers(captured):
     """What an MCP server is given is in no capture: Claude Code's answers have it."""
-    message = {"role": "user", "content": f"it is {OF_SERVER}"}
+    message = {"role": "user", "content": f"it is {OF_SERVER}, {IN_ARGUMENT}"}
     _, _, [(_, parts)] = captured(json={**BODY, "messages": [message]})
-    assert "it is [credential]" in "".join(texts(parts, "body"))
+    assert "it is [credential], [credential]" in "".join(texts(parts, "body"))
 
 
 def test_failures(captured):

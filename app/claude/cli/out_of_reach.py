@@ -48,8 +48,8 @@ IN_HOME = (
 )
 # On macOS this command prints the login.
 COMMANDS = ("Bash(security:*)",)
-# What does not stand for itself in the patterns of the rules, which are gitignore's; `*`, `?` and `(` match themselves.
-SPECIAL = re.compile(r"[\\\[\]]")
+# What does not stand for itself in the patterns of the rules, which are gitignore's, or, up to 2.1.120, in a rule.
+SPECIAL = re.compile(r"[\\\[\]()]")
 
 
 def settings_argument(settings: Settings, allowed: Sequence[str] = ()) -> str:

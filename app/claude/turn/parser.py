@@ -253,7 +253,7 @@ class AnswerParser:
             return self._called(line)  # its deltas have been given
         # After a broken stream the CLI may ask without streaming: then the whole message is all that comes.
         events = self._broken_off() + self._named(line.message.model)
-        self._exact = False
+        self._exact, self._stop_reason = False, None  # its result tells how it ended
         for index, block in enumerate(line.message.content or ()):
             if block.type == "tool_use":
                 events += self._tools.whole(index, block)

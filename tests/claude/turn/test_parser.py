@@ -178,6 +178,14 @@ def test_unstreamed_answer():
     assert events[2].stop_reason == "end_turn"
 
 
+def test_unstreamed_answer_after_a_call():
+    """It ended as its own result says, not as the message before it did."""
+    invented = cli.event("content_block_start", index=0, content_block={"type": "tool_use", "id": "t", "name": "none"})
+    called = [cli.message_start("msg_0"), invented, cli.message_delta("tool_use"), cli.message_stop()]
+    *_, end = events_of(*called, cli.assistant("Whole."), cli.result(stop_reason="end_turn"))
+    assert end.stop_reason == "end_turn"
+
+
 def test_streamed_text_is_not_doubled():
     """The finished block repeats what was streamed, and is not given again."""
     assert text_of(*cli.message("Hello"), cli.assistant("Hello"), cli.result()) == "Hello"

@@ -198,7 +198,9 @@ def test_killed(serve: Any, standin: StandIn) -> None:
         client.join(30)
     kept = [request for (request,) in rows(server, "SELECT request FROM turns WHERE requests")]
     assert len(kept) == len(set(kept))
-    assert rows(server, "SELECT sum(requests) FROM days") == [(len(kept),)]
+    # In one look: the other worker may be about to write what it answered last.
+    ((days, turned),) = rows(server, "SELECT (SELECT sum(requests) FROM days), (SELECT sum(requests) FROM turns)")
+    assert days == turned >= len(kept)
     # All that was answered a moment before is there; the machine may be busy.
     early = {request for at, request in answered if at < killed - 0.5}
     assert early <= set(kept)

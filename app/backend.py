@@ -257,6 +257,9 @@ class Backend(Protocol):
         Raises PlanLimit or ExtraUsage, of the first model, where none may be asked.
         """
 
+    def check_room(self, client: str, turns: int) -> None:
+        """Raise QueueFull unless so many turns of a client can all begin or wait now."""
+
     def resume(self) -> list[Extra]:
         """Accept the extra usage that is known now until its end; return it. Raises ProxyError."""
 

@@ -63,6 +63,9 @@ class FakeBackend:
             raise self.refusal
         return models
 
+    def check_room(self, client, turns):
+        pass
+
     def resume(self):
         return []
 

@@ -121,6 +121,10 @@ class Pool:
                 return models[place:]
         raise refused or AssertionError("a request names a model")
 
+    def check_room(self, client: str, turns: int) -> None:
+        """Raise QueueFull unless so many turns of a client can all begin or wait now."""
+        self.slots.check_room(client, turns)
+
     def resume(self) -> list[Extra]:
         """Accept the extra usage that is known now until its end; return it. Raises ProxyError."""
         return self.processes.extra_usage.resume()

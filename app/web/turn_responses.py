@@ -132,6 +132,8 @@ def _begin(
         scope.callback(turn.close)
         turns.append(turn)
         return turn, session.remembered(turn)
+    if len(conversations) > 1:  # all or none: what some of them had taken from others would have been in vain
+        parts.backend.check_room(caller.client, len(conversations))
     for conversation, cancellation in zip(conversations, cancellations, strict=True):
         turn = parts.backend.run(as_asked(conversation), cancellation, client=caller.client, tap=tap)
         scope.callback(turn.close)

@@ -119,3 +119,28 @@ def test_queue_for_a_session(serve: Callable[..., Server]) -> None:
         assert b"2 requests wait already, for others of their session to end" in data
         # Nobody else is kept out by them: there is a slot.
         assert server.chat("hello")[0] == 200
+
+
+def test_several_answers_wait_or_none(serve: Callable[..., Server]) -> None:
+    """A request with more answers than there is room for takes no place from another; what never fits is told so."""
+    server = serve(CLAUDE_BIN=str(FAKE_CLAUDE), CLAUDE_PROXY_MAX_CONCURRENCY="1", CLAUDE_PROXY_QUEUE_LIMIT="2")
+
+    def ask(n: int) -> tuple[int, str | None, str]:
+        body = {"model": "sonnet", "messages": [{"role": "user", "content": "hello"}], "n": n}
+        status, headers, data = server.request("POST", "/v1/chat/completions", body, {"User-Agent": "other"})
+        return status, headers.get("x-should-retry"), data.decode()
+
+    with server.open_stream("hang", "User-Agent: one") as first:
+        read_until(first, b"Hello ")
+        with contextlib.ExitStack() as stack:
+            queued = [stack.enter_context(server.open_stream("hello", "User-Agent: one")) for _ in range(2)]
+            until(lambda: server.slots() == (1, 2), what="wait")
+            status, again, data = ask(2)
+            assert (status, again) == (429, "true")
+            assert "1 of 1 turns and 2 of 2 places in the queue are taken, and this request asks for 2;" in data
+            assert server.slots() == (1, 2)
+            first.close()
+            assert [status_of(connection) for connection in queued] == [200, 200]
+    status, again, data = ask(4)
+    assert (status, again) == (429, "false")
+    assert "asks for 4 turns at a time; this server has 1, and 2 places in the queue." in data

@@ -91,6 +91,19 @@ class Slots:
             self._grant()
         return ticket
 
+    def check_room(self, client: str, number: int) -> None:
+        """Raise QueueFull unless so many tickets of a client would get in now; nobody loses a place by asking."""
+        with self._lock:
+            waiting = number - max(0, self.limit - self.running)
+            lengths = collections.Counter({one: len(queue) for one, queue in self._queues.items()})
+            for _ in range(waiting):
+                if lengths.total() >= self._queue_limit:
+                    (longest, most), *_ = lengths.most_common(1) or [(client, 0)]
+                    if most <= lengths[client] + 1:
+                        raise self._full(number)
+                    lengths[longest] -= 1
+                lengths[client] += 1
+
     def prepare(self, ticket: Ticket) -> None:
         """Let a ticket have a slot from now on."""
         with self._lock:
@@ -141,10 +154,21 @@ class Slots:
         if not queue:
             self._queues.pop(ticket.client, None)
 
-    def _full(self) -> QueueFull:
-        taken = (
-            f"All {self.limit} turns and {self._queue_limit} places in the queue are taken"
-            if self.running >= self.limit
-            else f"{self.waiting} requests wait already, for others of their session to end"
-        )
+    def _full(self, number: int = 1) -> QueueFull:
+        if number > self.limit + self._queue_limit:
+            never = QueueFull(
+                f"This request asks for {number} turns at a time; this server has {self.limit}, and "
+                f"{self._queue_limit} places in the queue."
+            )
+            never.should_retry = False
+            return never
+        if number > 1:
+            taken = (
+                f"{self.running} of {self.limit} turns and {self.waiting} of {self._queue_limit} places in the queue "
+                f"are taken, and this request asks for {number}"
+            )
+        elif self.running >= self.limit:
+            taken = f"All {self.limit} turns and {self._queue_limit} places in the queue are taken"
+        else:
+            taken = f"{self.waiting} requests wait already, for others of their session to end"
         return QueueFull(f"{taken}; try again shortly.", retry_after=RETRY_AFTER_SECONDS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 
 import pytest
@@ -115,3 +116,42 @@ def test_bounds(limit, queue, steps):
         assert slots.running <= limit
         assert slots.waiting <= queue
         assert slots.waiting == 0 or slots.running == limit
+
+
+def test_room_for_all():
+    """Several tickets at once get in, or none does and nobody has lost a place; what never can is not to be retried."""
+    slots = Slots(2, 4)
+    slots.check_room("one", 6)
+    with pytest.raises(QueueFull, match=r"asks for 7 turns at a time; this server has 2, and 4 places") as caught:
+        slots.check_room("one", 7)
+    assert caught.value.headers() == {"x-should-retry": "false"}
+    tickets = [slots.enter("one") for _ in range(6)]
+    with pytest.raises(QueueFull, match=r"2 of 2 turns and 4 of 4 places .* asks for 3; try again") as caught:
+        slots.check_room("two", 3)
+    assert caught.value.headers() == {"x-should-retry": "true", "Retry-After": "5"}
+    assert [ticket.refusal for ticket in tickets] == [None] * 6
+    slots.check_room("two", 2)
+    for _ in range(2):
+        slots.enter("two")
+    with pytest.raises(QueueFull):
+        slots.check_room("two", 1)
+
+
+@given(st.integers(1, 3), st.integers(0, 4), st.lists(st.sampled_from("abc"), max_size=8), st.integers(1, 7))
+def test_room_is_what_enter_finds(limit, queue, clients, number):
+    """What is told of the room is what those that enter find."""
+    slots = Slots(limit, queue)
+    for client in clients:
+        with contextlib.suppress(QueueFull):
+            slots.enter(client)
+    refused = 0
+    try:
+        slots.check_room("a", number)
+    except QueueFull:
+        refused = 1
+    entered = 0
+    with contextlib.suppress(QueueFull):
+        for _ in range(number):
+            slots.enter("a")
+            entered += 1
+    assert (entered < number) == bool(refused)

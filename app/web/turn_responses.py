@@ -16,7 +16,7 @@ from app.backend import Turn
 from app.cancellation import Cancellation
 from app.conversation import ATTRIBUTION, Conversation, Show, without_attribution
 from app.dialects.dialect import Request
-from app.errors import ClientGone
+from app.errors import BadRequest, ClientGone
 from app.events import Event, Fallback
 from app.web import capturing, sse
 from app.web.claude_sessions import AnySessionTurn, ClaudeSessionTurn
@@ -168,6 +168,10 @@ def asking(notes: Notes, *, remembered: bool) -> Callable[[Conversation], Conver
             notes.ignored.append(f"system.{ATTRIBUTION}")
             conversation = msgspec.structs.replace(conversation, system=system)
         if folder is not None:
+            if agent is not None and conversation.folder is not None and conversation.folder.strip() != folder.strip():
+                raise BadRequest(
+                    f"metadata.folder and the header {FOLDER_HEADER} name two folders", param="metadata.folder"
+                )
             conversation = msgspec.structs.replace(conversation, folder=folder)
         if agent is not None and conversation.folder is not None and "metadata" in notes.ignored:
             notes.ignored.remove("metadata")

@@ -158,3 +158,23 @@ def test_a_folder_with_letters_of_its_own(tmp_path, front, backend):
     app.test_client().post("/v1/chat/completions", json=body, environ_overrides={"HTTP_X_PROXY_FOLDER": sent}).close()
     conversation, _ = backend.asked[-1]
     assert conversation.workplace.folder == str(tmp_path / "notes" / "gärten")
+
+
+def test_two_folders(tmp_path, front, backend):
+    """A request that names one folder in its header and another in its body is not worked on in either of them."""
+    for name in ("garden", "house"):
+        (tmp_path / "notes" / name).mkdir(parents=True)
+    row = '[agents.notes]\nmodel = "haiku"\nworkspace = "notes"\ntools = ["Read"]\nfolders = true\nkeys = "anyone"\n'
+    (tmp_path / "config.toml").write_text(row)
+    app = front(read_settings(hermetic.environment(tmp_path, CLAUDE_PROXY_CONFIG=str(tmp_path / "config.toml"))))
+
+    def ask(model, folder):
+        body = {"model": model, "messages": [{"role": "user", "content": "Hi"}], "metadata": {"folder": folder}}
+        return app.test_client().post("/v1/chat/completions", json=body, headers={"X-Proxy-Folder": "garden"})
+
+    refused = ask("notes", "house")
+    assert (refused.status_code, refused.json["error"]["param"]) == (400, "metadata.folder")
+    assert backend.asked == []
+    assert ask("notes", "garden").status_code == 200
+    # For a model they mean nothing.
+    assert ask("haiku", "house").status_code == 200

@@ -258,7 +258,7 @@ class Backend(Protocol):
         """
 
     def check_room(self, client: str, turns: int) -> None:
-        """Raise QueueFull unless so many turns of a client can all begin or wait now."""
+        """Raise QueueFull or ShuttingDown unless so many turns of a client can all begin or wait now."""
 
     def resume(self) -> list[Extra]:
         """Accept the extra usage that is known now until its end; return it. Raises ProxyError."""

@@ -122,7 +122,9 @@ class Pool:
         raise refused or AssertionError("a request names a model")
 
     def check_room(self, client: str, turns: int) -> None:
-        """Raise QueueFull unless so many turns of a client can all begin or wait now."""
+        """Raise QueueFull or ShuttingDown unless so many turns of a client can all begin or wait now."""
+        if self.draining:
+            raise ShuttingDown(RESTARTING)
         self.slots.check_room(client, turns)
 
     def resume(self) -> list[Extra]:

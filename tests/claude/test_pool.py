@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import time
 
+import pytest
+
 from app.claude.cli.incoming import RateLimitInfo
 from app.claude.pool import Pool
 from app.config import Settings
+from app.errors import QueueFull, ShuttingDown
 from app.models import Catalogue
 
 
@@ -26,3 +29,13 @@ def test_status(tmp_path):
     assert [limit.message for limit in status.plan.limits] == ["Used up."]
     pool.slots.leave(ticket)
     assert pool.status().slots.running == 0
+
+
+def test_room_while_it_ends(tmp_path):
+    """A pool that ends says so to who asks for several turns, however full it is."""
+    pool = Pool(Settings(state_dir=tmp_path, spares=0, max_concurrency=1, queue_limit=1), Catalogue())
+    with pytest.raises(QueueFull):
+        pool.check_room("one", 3)
+    pool.draining = True
+    with pytest.raises(ShuttingDown):
+        pool.check_room("one", 3)

@@ -27,6 +27,10 @@ class NoAnswer(Exception):
     """Nothing that speaks HTTP and JSON answers there; the text is a sentence."""
 
 
+class KeyWanted(NoAnswer):
+    """This server answers there, and wants a key, or another one."""
+
+
 class ServerAnswer(NamedTuple):
     """The HTTP status and the decoded JSON of an answer."""
 
@@ -99,7 +103,7 @@ class Server:
         answer = self.get(path)
         if answer.status == http.client.UNAUTHORIZED:
             wrong = "refuses this key" if self._key else "asks for a key"
-            raise NoAnswer(f"The server at {self.url} {wrong}: set CLAUDE_PROXY_API_KEY, or give --key.")
+            raise KeyWanted(f"The server at {self.url} {wrong}: set CLAUDE_PROXY_API_KEY, or give --key.")
         if not isinstance(answer.body, dict):
             raise NoAnswer(f"The server at {self.url} answers {path} in a form this version does not know.")
         return answer

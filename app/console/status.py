@@ -10,7 +10,7 @@ import click
 
 from app.console import all_hosts, running_server
 from app.console.machine import Machine, pass_machine
-from app.console.running_server import NoAnswer
+from app.console.running_server import KeyWanted, NoAnswer
 from app.console.settings import read
 from app.moments import local
 
@@ -46,6 +46,8 @@ def status(
         if as_json:
             click.echo(json.dumps({"status": "no_answer", "reason": str(error)}, indent=2))
             context.exit(1)
+        if isinstance(error, KeyWanted):
+            raise click.ClickException(str(error)) from None
         raise click.ClickException(
             f"{error}\n`claude-max-api serve` runs a server here, `claude-max-api service install` in the background; "
             "`claude-max-api doctor` looks for what is wrong."

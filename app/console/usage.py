@@ -91,4 +91,6 @@ def _sums(machine: Machine, by: str, begin: Since) -> list[Sum]:
             return SqliteReader(file).sums(by, begin)
     except (ConfigError, DatabaseFailed) as error:
         raise click.ClickException(str(error)) from None
-    raise click.ClickException(f"{file} does not exist: no request has been answered yet with this state folder.")
+    raise click.ClickException(
+        f"{file} does not exist: no request has been answered yet with this state folder (a demo's do not count)."
+    )

@@ -95,7 +95,9 @@ def test_key(ask, answering):
     ask("status", str(server.port))
     assert {"Bearer from-env", "Bearer given", None} == set(server.keys)
     locked = str(answering({"/ready": (401, {"error": {"message": "no"}})}).port)
-    assert "asks for a key: set CLAUDE_PROXY_API_KEY" in ask("status", locked).output
+    told = ask("status", locked).output
+    assert "asks for a key: set CLAUDE_PROXY_API_KEY" in told
+    assert "claude-max-api serve" not in told
     assert "refuses this key" in ask("status", locked, "--key", "wrong").output
 
 

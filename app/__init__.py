@@ -80,17 +80,19 @@ def create_app(
 def _assemble(app: flask.Flask, settings: Settings, backend: Backend | None) -> Keyring:
     """Make what serves, which `state(app)` has from now on; return the keys that open it. Raises ConfigError."""
     given, storage = settings.api_keys, open_storage(settings)
+    users = storage
     steps: list[Callable[[], None]] = []
     catalogue = Catalogue()
     if settings.demo:
         settings, start_standin = demo.settings_for(settings, catalogue)
+        storage = open_storage(settings)  # of the user's it has the API keys alone
         steps.append(start_standin)
     if backend is None:
         backend = pool = Pool(settings, catalogue)
         steps += [pool.open, Prover(pool, settings).open]
     else:
         steps.append(backend.open)
-    keyring = Keyring(given, storage.keys, revoked=backend.forget, closed=storage.closed)
+    keyring = Keyring(given, users.keys, revoked=backend.forget, closed=users.closed)
     metrics, figures = Metrics(backend, catalogue), Figures()
     ledger, windows = open_ledger(
         settings, backend, storage.database, failed=metrics.usage_failures.inc, lost=metrics.usage_lost.inc
@@ -108,7 +110,16 @@ def _assemble(app: flask.Flask, settings: Settings, backend: Backend | None) -> 
     remember = functools.partial(recall, ledger, figures.add)
     presence = Presence(storage.database)
     opened = (ledger.open, windows.open, remember, tracing.open, captures.open, presence.open)
-    closed = (storage.close, presence.close, windows.close, ledger.close, tracing.close, captures.close, backend.close)
+    closed = (
+        users.close,
+        storage.close,
+        presence.close,
+        windows.close,
+        ledger.close,
+        tracing.close,
+        captures.close,
+        backend.close,
+    )
     start = Start(*steps, *opened, at_exit=closed)
     budgets = Budgets(
         ledger.spent,

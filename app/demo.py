@@ -10,7 +10,7 @@ from app.config import Settings
 from app.models import Catalogue
 from app.standin import Failure, Reply, StandIn, demo_reply
 
-# Its own state, in the user's state folder.
+# Its own state, in the user's state folder: what is said and used in a demo is not in the user's sessions and figures.
 FOLDER = "demo"
 # Not a credential: the CLI asks for a token before it asks the stand-in, which takes any.
 TOKEN = "sk-ant-oat01-dummy"  # noqa: S105
@@ -39,4 +39,4 @@ def settings_for(settings: Settings, catalogue: Catalogue) -> tuple[Settings, Ca
         standin.start()
         environ["ANTHROPIC_BASE_URL"] = standin.url  # known only now: it takes a free port
 
-    return dataclasses.replace(settings, state_dir=state_dir, cli_environ=environ), start
+    return dataclasses.replace(settings, state_dir=state_dir, database=None, cli_environ=environ), start

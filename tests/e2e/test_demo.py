@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from server import Server, text_of
+from server import Server, text_of, until
 
 from app.keys.file import KeyFile
 
@@ -34,6 +34,15 @@ def test_unknown_model(demo: Server) -> None:
     status, _, answer = demo.chat("Hello", model="claude-nonsense-9")
     assert (status, answer["error"]["code"]) == (404, "model_not_found")
     assert demo.chat("Hello", model="claude-sonnet-4")[0] == 200
+
+
+def test_what_it_keeps(demo: Server) -> None:
+    """What is said and used in a demo is kept apart from what is the user's."""
+    demo.wait_for_spare()
+    assert demo.chat("Hello", session_id="garden")[0] == 200
+    until((demo.state / "demo" / "usage.db").exists, what="the demo's ledger")
+    assert (demo.state / "demo" / "sessions.db").exists()
+    assert list(demo.state.glob("*.db")) == []
 
 
 def test_other_machines(serve: Callable[..., Server], tmp_path_factory: pytest.TempPathFactory) -> None:

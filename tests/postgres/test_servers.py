@@ -37,6 +37,25 @@ def test_a_session_goes_on_elsewhere(start, standin):
     assert status == 200
 
 
+def test_a_demo(start, connect):
+    """A demo lets the database's keys in and leaves nothing there: no session, no use, no host."""
+    key = PostgresKeys(connect()).add("laptop")
+    server = start(CLAUDE_PROXY_DEMO="1")
+    assert server.chat("Hello.")[0] == 401
+    given = {"Authorization": f"Bearer {key}"}
+    body = {"model": "sonnet", "messages": [{"role": "user", "content": "Hello."}]}
+    assert server.request("POST", "/v1/chat/completions", body, {**given, "X-Session-Id": "garden"})[0] == 200
+
+    def used():
+        return json.loads(server.request("GET", "/v1/usage", headers=given)[2])["total"]["requests"]
+
+    until(lambda: used() == 1, what="its use")
+    database = connect()
+    for table in ("sessions", "turns", "hosts"):
+        (count,) = database.do(lambda db, table=table: db.execute(f"SELECT count(*) FROM {table}").fetchone())
+        assert count == 0, table
+
+
 def test_the_database_comes_and_goes(start, engine):
     """While it is away, chats are answered, and what needs it gets a 503 with a time; then all heals."""
     server = start()

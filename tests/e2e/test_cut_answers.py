@@ -51,6 +51,18 @@ def test_nothing_more_is_asked(serve: Any, standin: StandIn, offered: list[Any])
     assert totals(server)["input_tokens"] == 8 * 1000
 
 
+def test_cut_at_once(serve: Any, standin: StandIn) -> None:
+    """An answer that is cut sooner than its process can be held is the client's all the same, and all is well then."""
+    standin.reply = lambda _: Reply((Text([f"{number} " for number in range(20)]),))
+    server = serve()
+    server.wait_for_spare()
+    for number in range(8):
+        cut(server, f"Count {number}", bool(number % 2))
+    standin.reply = lambda _: Reply((Text("All is well."),))
+    assert server.chat("How are you?", max_tokens=50)[2]["choices"][0]["message"]["content"] == "All is well."
+    until(server.is_whole, 20, "nothing that is left over")
+
+
 @pytest.mark.parametrize("stream", [False, True])
 def test_going_on(serve: Any, standin: StandIn, stream: bool) -> None:
     """The same process answers what follows, bounded as before, with nothing in it but what the client has."""

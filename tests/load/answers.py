@@ -37,7 +37,7 @@ class Asked(NamedTuple):
     def pieces(self, marks: set[str], messages: int) -> list[str]:
         """Return the answer: who is named in all that the API was told, and how many messages that were."""
         whose = f"{self.kind} {self.number} for {'+'.join(sorted(marks))} after {messages}. "
-        count = {"long": LONG, "slow": HUGE, "paced": PACED}.get(self.kind, 2)
+        count = {"long": LONG, "slow": HUGE, "paced": PACED, "bounded": PACED}.get(self.kind, 2)
         return [whose, *(f"{self.mark}/{number} " for number in range(count))]
 
     def expected(self, messages: int) -> str:

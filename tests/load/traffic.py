@@ -139,9 +139,9 @@ def two_answers(server: Server) -> int:
 
 
 def bounded(server: Server) -> int:
-    """Ask for few tokens."""
+    """Ask for few tokens, as for a title."""
     asked = Asked(mark(server), "bounded", 1)
-    status, _, body = server.chat(asked.text, timeout=PATIENCE, max_tokens=5)
+    status, _, body = server.chat(asked.text, timeout=PATIENCE, max_tokens=20)
     assert (status, body["choices"][0]["finish_reason"]) == (200, "length"), body
     return 1
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import collections
 import contextlib
 import threading
 import time
@@ -54,20 +53,19 @@ class PageFeed:
         self._verdicts, self._presence, self._admits = verdicts, presence, admits
         self._usage = UsageFigures(state.ledger)
         self._lock = threading.Lock()
-        self._open: collections.Counter[tuple[str, str | None]] = collections.Counter()  # by owner and view
+        self._open: list[tuple[str, str | None]] = []  # the owner and the view of each
 
     @contextlib.contextmanager
     def page(self, owner: str = "", view: str | None = None) -> Iterator[None]:
         """Count an open page of an owner, who is empty without keys. Raises QueueFull."""
         with self._lock:
             self._find_place(owner, view)
-            self._open[owner, view] += 1
+            self._open.append((owner, view))
         try:
             yield
         finally:
             with self._lock:
-                self._open[owner, view] -= 1
-                self._open += collections.Counter()  # forgets those that have none
+                self._open.remove((owner, view))
 
     def news(self, gone: threading.Event, view: str | None, owner: str = "") -> Iterator[bytes]:
         """Yield what has changed, and a sign of life in between, until the reader is gone or the server stops.
@@ -91,11 +89,11 @@ class PageFeed:
             gone.wait(LOOK_SECONDS)
 
     def _find_place(self, owner: str, view: str | None) -> None:
-        own = sum(pages for (who, _), pages in self._open.items() if who == owner)
+        own = sum(who == owner for who, _ in self._open)
         if owner and own >= MAX_PAGES_OF_KEY:
             raise QueueFull(f"{own} status pages are open with this key already.", retry_after=RETRY_AFTER_SECONDS)
-        total = self._open.total()
-        narrow = sum(pages for (_, seen), pages in self._open.items() if seen is not None)
+        total = len(self._open)
+        narrow = sum(seen is not None for _, seen in self._open)
         if total >= MAX_PAGES or (view is not None and narrow >= MAX_PAGES_OF_KEYS):
             raise QueueFull(f"{total} status pages are open already.", retry_after=RETRY_AFTER_SECONDS)
 

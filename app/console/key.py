@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import difflib
 import json
 from typing import Any
 
@@ -15,6 +14,7 @@ from app.claude.shelf.processes import private_folder
 from app.config import Settings
 from app.config_reading import read_settings
 from app.console.key_terms import budgets_left, changes, described, terms_options
+from app.console.misspelt import suggested
 from app.console.own_login import own_login
 from app.errors import ConfigError, DatabaseFailed, StorageUnavailable
 from app.keys.store import KeyStore
@@ -139,8 +139,7 @@ def _doubt(settings: Settings, given: dict[str, Any]) -> None:
     agents = settings.agents.agents
     for name in given["models"] or ():
         if name not in agents and not MODEL.fullmatch(name):
-            near = difflib.get_close_matches(name, (*FAMILIES, *agents), 1)
-            meant = f" (did you mean {near[0]}?)" if near else ""
+            meant = suggested(name, (*FAMILIES, *agents))
             click.echo(f"No model and no agent is called {name}{meant}: requests for it are refused.", err=True)
 
 

@@ -101,12 +101,11 @@ def budgets_left(settings: Settings, keys: Iterable[Key]) -> dict[str, list[Budg
     database = open_storage(settings).database
     # Only read: what is too old in it, or wrong with it, is for the server, which may have other settings.
     store = SqliteReader(file_of(settings)) if database is None else open_store(settings, database)
-    kept, mark, ended = Sums(), Mark(), False
-    while not ended:
+    kept, mark, before = Sums(), Mark(), None
+    while mark != before:
         before = mark
         news, mark = store.news(before, "", time.time() - SPAN_SECONDS)
         kept.add_all(news)
-        ended = mark == before
     seen = open_windows(settings, database).merge({})
     return {
         key.name: [

@@ -98,15 +98,7 @@ def _assemble(app: flask.Flask, settings: Settings, backend: Backend | None) -> 
         settings, backend, storage.database, failed=metrics.usage_failures.inc, lost=metrics.usage_lost.inc
     )
     tracing = Tracing(wanted=settings.traces)
-    in_arguments = {
-        secret for server in settings.agents.servers.values() for secret in redaction.of_arguments(server.args)
-    }
-    captures = Captures(
-        settings.state_dir / capture_files.FOLDER,
-        settings.captures,
-        (*redaction.of_environ(settings.cli_environ), *settings.agents.credentials, *in_arguments),
-        given_settings(settings),
-    )
+    captures = _captures(settings)
     remember = functools.partial(recall, ledger, figures.add)
     presence = Presence(storage.database)
     opened = (ledger.open, windows.open, remember, tracing.open, captures.open, presence.open)
@@ -143,6 +135,13 @@ def _assemble(app: flask.Flask, settings: Settings, backend: Backend | None) -> 
     presence.tell_of(OwnHost(parts, verdicts))
     app.extensions[PAGE_FEED] = PageFeed(parts, verdicts, presence, keyring.admits)
     return keyring
+
+
+def _captures(settings: Settings) -> Captures:
+    credentials = redaction.of_environ(settings.cli_environ)
+    credentials = credentials.union(*map(redaction.of_server, settings.agents.servers.values()))
+    folder = settings.state_dir / capture_files.FOLDER
+    return Captures(folder, settings.captures, tuple(credentials), given_settings(settings))
 
 
 def _follow_requests(app: flask.Flask, keyring: Keyring) -> None:

@@ -22,8 +22,6 @@ SERVER = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]|_(?=[A-Za-z0-9-])){0,63}")
 FAMILIES = ("opus", "sonnet", "haiku")
 MODEL = re.compile(rf"(?:claude-)?(?:{'|'.join(FAMILIES)})(?:[0-9.-].*|\[1m\]|-max)?|claude[-_ ].*|default")
 OUR_SERVER = "client"
-# In an address: https://user:password@host
-USER_INFO = re.compile(r"//([^/@\s]+)@")
 OF_SERVER = "mcp:"
 
 
@@ -46,21 +44,6 @@ class AgentTable:
     def of(self, key: str | None) -> list[Agent]:
         """Return those that the holder of a key may call; `key` is its name, None without keys."""
         return [agent for agent in self.agents.values() if agent.serves(key)]
-
-    @property
-    def credentials(self) -> set[str]:
-        """What MCP servers are given in variables and headers, and where they are, which may hold a token as well.
-
-        Claude Code says it again when asked how they are; a server may say a token without the word in front of it.
-        """
-        servers = self.servers.values()
-        headers = [value for server in servers for _, value in server.headers]
-        found = {value for server in servers for _, value in server.env} | set(headers)
-        found |= {value.partition(" ")[2].strip() for value in headers}
-        for server in servers:
-            user = USER_INFO.search(server.url)
-            found |= {server.url, *((user[1], user[1].partition(":")[2]) if user else ())}
-        return {value for value in found if value and not value.isdigit()}
 
 
 def parse(

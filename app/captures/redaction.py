@@ -6,6 +6,8 @@ import json
 import re
 from collections.abc import Iterable, Mapping
 
+from app.agents.agent import McpServer
+
 GONE = b"[credential]"
 # Names of variables and of headers whose values are credentials.
 NAME = re.compile(r"authorization|api-?key|token|secret|passw|cookie|credential|_key|-key", re.IGNORECASE)
@@ -18,7 +20,6 @@ SHAPES = re.compile(rb"sk-[A-Za-z0-9_-]{16,}|(?i:bearer) [A-Za-z0-9._~+/=-]{8,}"
 TOKEN = re.compile(rb"eyJ[A-Za-z0-9_-]{8,}+(?P<rest>\.[A-Za-z0-9_-]{8,}+\.[A-Za-z0-9_-]*)?")
 # In an address: https://user:password@proxy
 USER_INFO = re.compile(r"//([^/@\s]+)@")
-
 # An argument of a program that names what it holds: --token=…, TOKEN=…, Authorization: …
 NAMED = re.compile(r"([^=:\s]+)[=:]\s*(.+)", re.DOTALL)
 
@@ -44,10 +45,18 @@ def of_environ(environ: Mapping[str, str]) -> set[str]:
     """Return the credentials among variables, as those that are handed to the CLI."""
     # Not a bound such as MAX_THINKING_TOKENS, whose digits may stand anywhere.
     found = {value for name, value in environ.items() if NAME.search(name) and not value.isdigit()}
-    for value in environ.values():
-        if match := USER_INFO.search(value):
-            found |= {match[1], match[1].partition(":")[2]}
-    return found - {""}
+    return found.union(*map(_in_address, environ.values())) - {""}
+
+
+def of_server(server: McpServer) -> set[str]:
+    """Return what an MCP server is given, and where it is, which may hold a credential as well.
+
+    Claude Code says it again when asked how the server is; that one may say a token without the word in front of it.
+    """
+    headers = [value for _, value in server.headers]
+    found = {value for _, value in server.env}.union(headers, map(_bare, headers))
+    found |= {server.url} | _in_address(server.url) | of_arguments(server.args)
+    return {value for value in found if value and not value.isdigit()}
 
 
 def of_arguments(arguments: Iterable[str]) -> set[str]:
@@ -59,10 +68,19 @@ def of_arguments(arguments: Iterable[str]) -> set[str]:
         if "://" in argument:
             found.add(argument)
         if named and NAME.search(named[1]):
-            found |= {named[2], named[2].partition(" ")[2].strip()}
+            found |= {named[2], _bare(named[2])}
         elif NAME.search(option) and not argument.startswith("-"):
             found.add(argument)
-        if match := USER_INFO.search(argument):
-            found |= {match[1], match[1].partition(":")[2]}
+        found |= _in_address(argument)
         option = argument if argument.startswith("-") and not named else ""
     return {value for value in found if value and not value.isdigit()}
+
+
+def _bare(value: str) -> str:
+    """Return a header's token without the word in front of it, such as `Bearer`."""
+    return value.partition(" ")[2].strip()
+
+
+def _in_address(text: str) -> set[str]:
+    match = USER_INFO.search(text)
+    return {match[1], match[1].partition(":")[2]} if match else set()

@@ -5,9 +5,15 @@ from __future__ import annotations
 import pytest
 
 from app.agents.agent import Agent, McpServer
+from app.captures.redaction import of_server
 from app.config_reading import Reading, read_settings
 from app.errors import ConfigError
 from app.keys.file import KeyFile
+
+
+def credentials_of(table):
+    return {secret for server in table.servers.values() for secret in of_server(server)}
+
 
 WHOLE = """\
 [agents.house]
@@ -91,7 +97,7 @@ def test_rows(reading, tmp_path):
     assert table.of("desk") == table.of(None) == [notes]
     assert (table.find("house"), table.find("sonnet")) == (house, None)
     assert "hush" not in repr(found.settings)
-    assert table.credentials == {"hush", "$5", "Bearer hush", "https://mcp.example/mcp"}
+    assert credentials_of(table) == {"hush", "$5", "Bearer hush", "https://mcp.example/mcp"}
 
 
 def changed(line, row="house"):
@@ -218,4 +224,4 @@ def test_credentials_within_others(reading):
     url = 'url = "https://ann:hidden@mcp.example/s/$HOME_TOKEN"'
     table = reading(f'[mcp.web]\n{url}\nheaders = {{ Authorization = "Bearer token" }}\n').settings.agents
     whole = "https://ann:hidden@mcp.example/s/hush"
-    assert table.credentials == {"Bearer token", "token", whole, "ann:hidden", "hidden"}
+    assert credentials_of(table) == {"Bearer token", "token", whole, "ann:hidden", "hidden"}
